@@ -1,0 +1,130 @@
+"""The graph of a cell as an SVG.
+
+Edges are coloured by operation, or by weight while a distribution is learned; the name of the operation stands on each.
+Lines read on white and on dark. Texts stand on cards whose colours follow JupyterLab's theme where the SVG is inline, and
+are dark on white where it is a file of its own.
+"""
+
+from __future__ import annotations
+
+import re
+from html import escape
+from typing import TYPE_CHECKING
+
+from nbnas.charts.cell_layout import XY, CellLayout, PlacedEdge, PlacedNode, layout
+from nbnas.charts.palette import NEUTRAL, operation_colour, sequential
+
+if TYPE_CHECKING:
+    import networkx
+
+__all__ = ["CellLayout", "draw", "layout"]
+
+DESCRIBED = 60  # edges named in the description
+
+_STYLE = """
+.nbnas-cell{font:12px ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",monospace;max-width:100%;height:auto}
+.nbnas-cell text{fill:var(--jp-ui-font-color0,#1f1f1f);text-anchor:middle;dominant-baseline:central;white-space:pre}
+.nbnas-cell rect{fill:var(--jp-layout-color0,#fff)}
+.nbnas-cell .node rect{stroke:var(--jp-ui-font-color2,#666);stroke-width:1.5}
+.nbnas-cell .node text{font-weight:600}
+.nbnas-cell .ends rect{fill:var(--jp-layout-color2,#eee)}
+.nbnas-cell path{fill:none}
+.nbnas-cell .none path{stroke-dasharray:2 5;opacity:.7}
+.nbnas-cell .none rect{stroke-dasharray:2 3}
+.nbnas-cell .none text{fill:var(--jp-ui-font-color1,#444)}
+"""
+
+# What XML 1.0 cannot hold.
+_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+
+
+def draw(graph: networkx.DiGraph | CellLayout, title: str | None = None) -> str:
+    """The graph, or what `layout` made of it, as an SVG with an accessible title and description."""
+    placed = graph if isinstance(graph, CellLayout) else layout(graph)
+    names = {node.key: node.text for node in placed.nodes}
+    counts = f"{_count(len(placed.nodes), 'node')}, {_count(len(placed.edges), 'edge')}"
+    said = [_describe(edge, names) for edge in placed.edges[:DESCRIBED]]
+    said += [f"and {_count(rest, 'more edge')}"] * bool(rest := len(placed.edges) - len(said))
+    width, height = f"{placed.width:.0f}", f"{placed.height:.0f}"
+    # Cards after all lines: where a line meets a text, the text is on top.
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="nbnas-cell" role="img" width="{width}" height="{height}" '
+        f'viewBox="0 0 {width} {height}">',
+        f"<title>{_text(title or f'Cell graph: {counts}')}</title>",
+        f"<desc>{_text('; '.join([counts, *said]))}</desc>",
+        f"<style>{_STYLE}</style>",
+        *(_line(edge) for edge in placed.edges),
+        *(_card(edge, names) for edge in placed.edges if edge.label),
+        *(_node(node) for node in placed.nodes),
+        "</svg>",
+    ]
+    return "\n".join(parts)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _text(text: str) -> str:
+    return escape(_FORBIDDEN.sub("\ufffd", text))
+
+
+def _describe(edge: PlacedEdge, names: dict[object, str]) -> str:
+    ends = f"{names[edge.source]} → {names[edge.target]}"
+    if edge.operation is None:
+        return ends
+    return f"{ends}: {edge.operation}" + ("" if edge.weight is None else f" ({edge.weight:.2f})")
+
+
+def _colour(edge: PlacedEdge) -> str:
+    if edge.operation is None or edge.operation == "none":
+        return NEUTRAL
+    return operation_colour(edge.operation) if edge.weight is None else sequential(edge.weight)
+
+
+def _style(edge: PlacedEdge) -> str:
+    return ' class="none"' if edge.operation == "none" else ""
+
+
+def _line(edge: PlacedEdge) -> str:
+    weight = 1 / 7 if edge.weight is None else min(max(edge.weight, 0.0), 1.0)
+    wide = 1 + 7 * weight
+    length, half = 6 + wide / 2, 3 + wide / 2  # of the arrow head
+    start, *handles, tip = edge.curve
+    # The last segment runs along an axis, and the head stands on it.
+    over = XY(tip.x - edge.curve[-4].x, tip.y - edge.curve[-4].y)
+    unit = XY(over.x / (abs(over.x) + abs(over.y)), over.y / (abs(over.x) + abs(over.y)))
+    neck = XY(tip.x - length * unit.x, tip.y - length * unit.y)
+    sides = [XY(neck.x + sign * half * unit.y, neck.y + sign * half * unit.x) for sign in (1, -1)]
+    colour = _colour(edge)
+    return (
+        f'<g{_style(edge)} stroke="{colour}"><path stroke-width="{wide:.2f}" d="M{_at(start)}C{" ".join(map(_at, handles))} '
+        f'{_at(neck)}"/><polygon stroke="none" fill="{colour}" points="{" ".join(map(_at, (tip, *sides)))}"/></g>'
+    )
+
+
+def _at(point: XY) -> str:
+    return f"{point.x:.1f},{point.y:.1f}"
+
+
+def _card(edge: PlacedEdge, names: dict[object, str]) -> str:
+    assert edge.label is not None and edge.text is not None
+    box = edge.label
+    shares = sorted(edge.options.items(), key=lambda item: -item[1])
+    told = [_describe(edge, names), *(f"{share:.3f} {name}" for name, share in shares)]
+    return (
+        f'<g{_style(edge)}><title>{_text(chr(10).join(told))}</title>'
+        f'<rect x="{box.x - box.width / 2:.1f}" y="{box.y - box.height / 2:.1f}" width="{box.width:.1f}" '
+        f'height="{box.height:.1f}" rx="4" stroke="{_colour(edge)}"/>'
+        f'<text x="{box.x:.1f}" y="{box.y:.1f}">{_text(edge.text)}</text></g>'
+    )
+
+
+def _node(node: PlacedNode) -> str:
+    box = node.box
+    return (
+        f'<g class="{"node" if node.role == "inner" else "node ends"}">'
+        f'<rect x="{box.x - box.width / 2:.1f}" y="{box.y - box.height / 2:.1f}" width="{box.width:.1f}" '
+        f'height="{box.height:.1f}" rx="{min(box.width, box.height, 28) / 2:.0f}"/>'
+        f'<text x="{box.x:.1f}" y="{box.y:.1f}">{_text(node.text)}</text></g>'
+    )

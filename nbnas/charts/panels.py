@@ -1,0 +1,64 @@
+"""The charts of a dashboard in the order in which they stand, live and in the picture that stays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from nbnas.charts import distribution, epochs, option_lines, policy, population, score
+from nbnas.charts.figure import Figure
+from nbnas.state import RunState
+
+__all__ = ["PANELS", "Panel", "panels"]
+
+
+class Panel(NamedTuple):
+    """One chart.
+
+    Attributes:
+        key: a short name, unique.
+        label: its accessible name.
+        data: what it shows of a state, copied; the state may change afterwards.
+        draw: the figure of that.
+        ready: whether there is something to show.
+        height: of the chart for that data, in pixels.
+    """
+
+    key: str
+    label: str
+    data: Callable[[RunState], Any]
+    draw: Callable[[Any], Figure]
+    ready: Callable[[RunState], bool]
+    height: Callable[[Any], int] = lambda data: 270
+
+
+def _tall(rows: int) -> int:
+    return min(max(270, 84 + 17 * rows), 640)
+
+
+PANELS = (
+    Panel("score", "Score of each trial", score.data, score.draw, lambda state: bool(state.scores.x)),
+    Panel("epochs", "Training of the shared weights", epochs.data, epochs.draw, lambda state: bool(state.epochs)),
+    Panel("policy", "Controller", policy.data, policy.draw, lambda state: bool(state.policy)),
+    Panel("population", "Population", population.data, population.draw, lambda state: bool(state.fitness)),
+    Panel("alive", "Who is alive", population.alive, population.draw_alive, lambda state: bool(state.fitness)),
+    Panel(
+        "heat", "Distribution over options", distribution.data, distribution.draw,
+        lambda state: state.distribution is not None, lambda data: _tall(len(data.rows)),
+    ),
+    Panel(
+        "lines", "Probabilities over steps", option_lines.data, option_lines.draw,
+        lambda state: state.distribution is not None, lambda data: _tall(data.decisions),
+    ),
+)  # fmt: skip
+
+
+def panels(state: RunState, *, differentiable: bool) -> list[Panel]:
+    """Those that have something to show, and what a run of this kind will show first.
+
+    Args:
+        state: of the run.
+        differentiable: whether the run trains a supernet, and so has epochs and a distribution but no trials.
+    """
+    first = ("epochs", "heat", "lines") if differentiable else ("score",)
+    return [panel for panel in PANELS if panel.key in first or panel.ready(state)]

@@ -1,0 +1,102 @@
+"""All networks of a space in one, with shared weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch import Tensor, nn
+
+from nbnas.errors import SpaceError
+from nbnas.networks.build import Shapes, build, check_relaxable, network
+from nbnas.networks.mixed_operation import MixedOperation, Weight
+from nbnas.spaces.architecture import Architecture
+from nbnas.spaces.space import SearchSpace
+
+__all__ = ["Mixture", "Supernet"]
+
+Mixture = Mapping[str, Tensor] | Architecture
+"""What is computed: by decision name a weight for each option, shape (options,), or one architecture alone."""
+
+
+class Supernet(nn.Module):
+    """The relaxed view of a space: every decision is a mixture of all its options.
+
+    With the one-hot mixture of an architecture it computes what the network `build(..., form="search")` computes with
+    the same weights. Batch normalisation uses batch statistics, in evaluation too, so that no path sees running
+    averages of the others.
+
+    Args:
+        space: one whose component is relaxable.
+        task: gives the shape of the input and the number of classes, and the device.
+        seed: the weights are a function of it alone, at least 0; `None` takes a fresh one. torch's global generator is
+            neither read nor changed.
+
+    Raises:
+        SpaceError: the space has no relaxed view, or does not fit the task.
+    """
+
+    def __init__(self, space: SearchSpace, task: Shapes, *, seed: int | None = None) -> None:
+        super().__init__()
+        check_relaxable(space)
+        self.space = space
+        self.input_shape = tuple(task.input_shape)
+        self.classes = task.classes
+        self.network = network(space, None, task, "search", seed)
+
+    def forward(self, x: Tensor, mixture: Mixture) -> Tensor:
+        """From (batch, *input_shape) to logits (batch, classes).
+
+        Args:
+            x: the inputs.
+            mixture: by decision name a vector of weights, one an option, through which gradients flow; or an
+                architecture, of which only the chosen operations are computed.
+
+        Raises:
+            SpaceError: the mixture is not of this space.
+        """
+        logits: Tensor = self.network(x, self._weights(mixture))
+        return logits
+
+    def weights_of(self, architecture: Architecture) -> dict[str, Tensor]:
+        """A copy of the shared weights that an architecture uses, as a state of `build(..., form="search")`."""
+        chosen = self._choices(architecture)
+        decisions = {
+            name: module.decision for name, module in self.network.named_modules() if isinstance(module, MixedOperation)
+        }
+        state = {}
+        for key, value in self.network.state_dict().items():
+            # `blocks.0.edges.edge_0_1.options.3.1.weight` here is `blocks.0.edges.edge_0_1.1.weight` in the network.
+            name, _, rest = key.partition(".options.")
+            if name in decisions:
+                option, _, rest = rest.partition(".")
+                if int(option) != chosen[decisions[name]]:
+                    continue
+                key = f"{name}.{rest}"
+            state[key] = value.clone()
+        return state
+
+    def extract(self, architecture: Architecture) -> nn.Module:
+        """The network of an architecture in form `search`, with a copy of the weights it shares here."""
+        like = next(self.parameters())
+        made = build(self.space, architecture, self, form="search", seed=0).to(like.device, like.dtype)
+        made.load_state_dict(self.weights_of(architecture))
+        return made.train(self.training)
+
+    def _choices(self, architecture: Architecture) -> dict[str, int]:
+        self.space.validate(architecture)
+        pairs = zip(self.space.decisions, architecture.choices, strict=True)
+        return {decision.name: choice for decision, choice in pairs if choice is not None}
+
+    def _weights(self, mixture: Mixture) -> Mapping[str, Weight]:
+        if isinstance(mixture, Architecture):
+            return self._choices(mixture)
+        for decision in self.space.decisions:
+            weight = mixture.get(decision.name)
+            wanted = (len(decision.options),)
+            if weight is None or weight.shape != wanted:
+                got = "none" if weight is None else f"shape {tuple(weight.shape)}"
+                raise SpaceError(
+                    f"mixture must have a vector of shape {wanted} for decision {decision.name!r}, got {got}; "
+                    f"in space {self.space.name!r}. Make it with softmax, gumbel or one_hot of nbnas.networks"
+                )
+        return mixture
