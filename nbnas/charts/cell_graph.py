@@ -1,8 +1,8 @@
 """The graph of a cell as an SVG.
 
-Edges are coloured by operation, or by weight while a distribution is learned; the name of the operation stands on each.
-Lines read on white and on dark. Texts stand on cards whose colours follow JupyterLab's theme where the SVG is inline, and
-are dark on white where it is a file of its own.
+Edges are coloured by operation, or by weight while a distribution is learned; the name of the operation stands on
+each. Lines read on white and on dark. Texts stand on cards whose colours follow JupyterLab's theme where the SVG is
+inline, and are dark on white where it is a file of its own.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 from html import escape
 from typing import TYPE_CHECKING
 
-from nbnas.charts.cell_layout import XY, CellLayout, PlacedEdge, PlacedNode, layout
+from nbnas.charts.cell_layout import MARGIN, XY, Box, CellLayout, PlacedEdge, PlacedNode, layout
 from nbnas.charts.palette import NEUTRAL, operation_colour, sequential
 
 if TYPE_CHECKING:
@@ -22,8 +22,10 @@ __all__ = ["CellLayout", "draw", "layout"]
 DESCRIBED = 60  # edges named in the description
 
 _STYLE = """
-.nbnas-cell{font:12px ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",monospace;max-width:100%;height:auto}
-.nbnas-cell text{fill:var(--jp-ui-font-color0,#1f1f1f);text-anchor:middle;dominant-baseline:central;white-space:pre}
+.nbnas-cell{max-width:100%;height:auto}
+.nbnas-cell{font:12px ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",monospace}
+.nbnas-cell text{text-anchor:middle;dominant-baseline:central;white-space:pre}
+.nbnas-cell text{fill:var(--jp-ui-font-color0,#1f1f1f);stroke:none}
 .nbnas-cell rect{fill:var(--jp-layout-color0,#fff)}
 .nbnas-cell .node rect{stroke:var(--jp-ui-font-color2,#666);stroke-width:1.5}
 .nbnas-cell .node text{font-weight:600}
@@ -44,12 +46,13 @@ def draw(graph: networkx.DiGraph | CellLayout, title: str | None = None) -> str:
     names = {node.key: node.text for node in placed.nodes}
     counts = f"{_count(len(placed.nodes), 'node')}, {_count(len(placed.edges), 'edge')}"
     said = [_describe(edge, names) for edge in placed.edges[:DESCRIBED]]
-    said += [f"and {_count(rest, 'more edge')}"] * bool(rest := len(placed.edges) - len(said))
+    if rest := len(placed.edges) - len(said):
+        said.append(f"and {_count(rest, 'more edge')}")
     width, height = f"{placed.width:.0f}", f"{placed.height:.0f}"
     # Cards after all lines: where a line meets a text, the text is on top.
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" class="nbnas-cell" role="img" width="{width}" height="{height}" '
-        f'viewBox="0 0 {width} {height}">',
+        f'viewBox="{-MARGIN:.0f} {-MARGIN:.0f} {width} {height}">',
         f"<title>{_text(title or f'Cell graph: {counts}')}</title>",
         f"<desc>{_text('; '.join([counts, *said]))}</desc>",
         f"<style>{_STYLE}</style>",
@@ -96,10 +99,10 @@ def _line(edge: PlacedEdge) -> str:
     unit = XY(over.x / (abs(over.x) + abs(over.y)), over.y / (abs(over.x) + abs(over.y)))
     neck = XY(tip.x - length * unit.x, tip.y - length * unit.y)
     sides = [XY(neck.x + sign * half * unit.y, neck.y + sign * half * unit.x) for sign in (1, -1)]
-    colour = _colour(edge)
+    colour, curve = _colour(edge), " ".join(map(_at, (*handles, neck)))
     return (
-        f'<g{_style(edge)} stroke="{colour}"><path stroke-width="{wide:.2f}" d="M{_at(start)}C{" ".join(map(_at, handles))} '
-        f'{_at(neck)}"/><polygon stroke="none" fill="{colour}" points="{" ".join(map(_at, (tip, *sides)))}"/></g>'
+        f'<g{_style(edge)} stroke="{colour}"><path stroke-width="{wide:.2f}" d="M{_at(start)}C{curve}"/>'
+        f'<polygon stroke="none" fill="{colour}" points="{" ".join(map(_at, (tip, *sides)))}"/></g>'
     )
 
 
@@ -108,23 +111,19 @@ def _at(point: XY) -> str:
 
 
 def _card(edge: PlacedEdge, names: dict[object, str]) -> str:
-    assert edge.label is not None and edge.text is not None
-    box = edge.label
+    assert edge.label is not None
     shares = sorted(edge.options.items(), key=lambda item: -item[1])
     told = [_describe(edge, names), *(f"{share:.3f} {name}" for name, share in shares)]
-    return (
-        f'<g{_style(edge)}><title>{_text(chr(10).join(told))}</title>'
-        f'<rect x="{box.x - box.width / 2:.1f}" y="{box.y - box.height / 2:.1f}" width="{box.width:.1f}" '
-        f'height="{box.height:.1f}" rx="4" stroke="{_colour(edge)}"/>'
-        f'<text x="{box.x:.1f}" y="{box.y:.1f}">{_text(edge.text)}</text></g>'
-    )
+    tip = f"<title>{_text(chr(10).join(told))}</title>"
+    return f'<g{_style(edge)} stroke="{_colour(edge)}">{tip}{_box(edge.label, 4, edge.text or "")}</g>'
 
 
 def _node(node: PlacedNode) -> str:
-    box = node.box
+    return f'<g class="{"node" if node.role == "inner" else "node ends"}">{_box(node.box, 14, node.text)}</g>'
+
+
+def _box(box: Box, radius: float, text: str) -> str:
     return (
-        f'<g class="{"node" if node.role == "inner" else "node ends"}">'
         f'<rect x="{box.x - box.width / 2:.1f}" y="{box.y - box.height / 2:.1f}" width="{box.width:.1f}" '
-        f'height="{box.height:.1f}" rx="{min(box.width, box.height, 28) / 2:.0f}"/>'
-        f'<text x="{box.x:.1f}" y="{box.y:.1f}">{_text(node.text)}</text></g>'
+        f'height="{box.height:.1f}" rx="{radius}"/><text x="{box.x:.1f}" y="{box.y:.1f}">{_text(text)}</text>'
     )

@@ -1,8 +1,8 @@
 """Colours that everyone can tell apart, on a white and on a dark page alike.
 
-The hues are those of Okabe and Ito (Color Universal Design, 2008). Three of them are darkened: as published, orange, sky
-blue and yellow have a contrast below 3 : 1 on white. Every colour here has at least 3 : 1 on white and on #111111, so one
-drawing serves both themes. Colour is never the only sign: whoever uses it writes the name too.
+The hues are those of Okabe and Ito (Color Universal Design, 2008). Three of them are darkened: as published, orange,
+sky blue and yellow have a contrast below 3 : 1 on white. Every colour here has at least 3 : 1 on white and on #111111,
+so one drawing serves both themes. Colour is never the only sign: whoever uses it writes the name too.
 """
 
 from __future__ import annotations
@@ -37,13 +37,17 @@ OPERATIONS = MappingProxyType(
 
 
 def operation_colour(operation: str) -> str:
-    """The colour of an operation: the same in every drawing, also for operations that users register."""
+    """The colour of an operation: the same in every drawing, also for operations that users register.
+
+    What follows a space (`conv_3x3 64`) says how, not what, and does not count.
+    """
+    name = operation.partition(" ")[0]
     # crc32, because `hash` of a text differs from process to process.
-    return OPERATIONS.get(operation) or CATEGORICAL[crc32(operation.encode()) % len(CATEGORICAL)]
+    return OPERATIONS.get(name) or CATEGORICAL[crc32(name.encode(errors="replace")) % len(CATEGORICAL)]
 
 
 def sequential(fraction: float) -> str:
-    """A colour for a value in [0, 1], from grey (0) to vermillion (1); its lightness hardly changes, its chroma does."""
+    """A colour for a value in [0, 1], from grey (0) to vermillion (1): the chroma grows, the lightness stays."""
     low, high = (tuple(bytes.fromhex(colour[1:])) for colour in (NEUTRAL, VERMILLION))
     share = min(max(fraction, 0.0), 1.0)
     mixed = (round(a + share * (b - a)) for a, b in zip(low, high, strict=True))

@@ -28,6 +28,7 @@ font:11px system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-
 @media (prefers-color-scheme:dark){.nbnas-static{--page:#111;--card:#181818;--ink:#e6e6e6;--quiet:#a8a8a8;
 --rule:#3a3a3a;--jp-layout-color2:#333}}
 .nbnas-static>rect{fill:var(--page)}
+.nbnas-static svg{overflow:visible}
 .nbnas-static text{fill:var(--ink)}
 .nbnas-static .card{fill:var(--card);stroke:var(--rule)}
 .nbnas-static .name{font-size:17px;font-weight:600}

@@ -124,7 +124,7 @@ def _legend(traces: Sequence[Figure], width: float) -> str:
         if not trace.get("showlegend", True) or at + 25 + CHARACTER * len(name) > width:
             continue
         if "lines" in trace["mode"]:
-            parts.append(_line({**trace, "opacity": 1}, [(at, 36.0), (at + 20, 36.0)]))
+            parts.append(_line(_bold(trace), [(at, 36.0), (at + 20, 36.0)]))
         if "markers" in trace["mode"]:
             parts.append(_markers(trace["marker"], [(at + 10, 36.0)]))
         parts.append(f'<text x="{at + 25:.1f}" y="40">{text(name)}</text>')
@@ -147,3 +147,8 @@ def _thin(x: Sequence[float], y: Sequence[float]) -> list[tuple[float, float]]:
         }
         kept += [bucket[n] for n in sorted(ends)]
     return kept
+
+
+def _bold(trace: Figure) -> Figure:
+    """The trace as its sign in the legend, where a faint line would not be recognised."""
+    return {**trace, "opacity": 1, "line": {**trace["line"], "width": 2, "shape": "linear"}}

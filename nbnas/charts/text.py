@@ -6,8 +6,8 @@ import re
 
 __all__ = ["plain"]
 
-# What plotly interprets: tags and entities (`<b>`, `&lt;`), templates (`%{x}`), TeX (`$x$`). It decodes numeric entities
-# last, after tags, templates and TeX were looked for.
+# What plotly interprets: tags and entities (`<b>`, `&lt;`), templates (`%{x}`), TeX (`$x$`). It decodes entities last,
+# after it has looked for tags, templates and TeX.
 _ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "{": "&#123;", "$": "&#36;"})
 
 # Control characters, and the marks that turn the direction of the text after them; joiners within words stay.
@@ -17,8 +17,8 @@ _INVISIBLE = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u20
 def plain(text: str, limit: int = 80) -> str:
     """The text so that plotly shows it literally, on one line, cut to `limit` characters.
 
-    To be used once, on names, titles, tick labels and hover texts. The result is markup: what needs the text itself, such
-    as an accessible name, takes the original.
+    To be used once, on names, titles, tick labels and hover texts. The result is markup: what needs the text itself,
+    such as an accessible name, takes the original.
     """
     if limit < 1:
         raise ValueError(f"limit must be at least 1, got {limit}")

@@ -167,7 +167,7 @@ class SearchSpace:
             )
         for place, (choice, count) in enumerate(zip(choices, self._counts, strict=True)):
             name = self.decisions[place].name
-            if not self._active(place, choices):
+            if not self.active(place, choices):
                 if choice is not None:
                     raise SpaceError(f"{name} must be without choice (not active), got {choice!r}; in {architecture}.")
             elif isinstance(choice, bool) or not isinstance(choice, int) or not 0 <= choice < count:
@@ -206,7 +206,7 @@ class SearchSpace:
         choices: list[int | None] = [None] * len(self.decisions)
         from_a = rng.random(len(choices)) < 0.5
         for place, (one, other) in enumerate(zip(a.choices, b.choices, strict=True)):
-            if not self._active(place, choices):
+            if not self.active(place, choices):
                 continue
             first, second = (one, other) if from_a[place] else (other, one)
             choice = first if first is not None else second
@@ -315,13 +315,14 @@ class SearchSpace:
             raise SpaceError(f"{name!r:.80} is not a decision of space {self.name!r}; known: {', '.join(self._index)}")
         return self.decisions[self._index[name]]
 
-    def _active(self, place: int, choices: Sequence[int | None]) -> bool:
+    def active(self, place: int, choices: Sequence[int | None]) -> bool:
+        """Whether the decision at `place` is open, given the choices for those before it."""
         return all(choices[parent] in allowed for parent, allowed in self._when[place])
 
     def _complete(self, choices: list[int | None], start: int, rng: np.random.Generator) -> Architecture:
         """From `start` on: drops choices that are no longer active and draws those that have become active."""
         for place in range(start, len(choices)):
-            if not self._active(place, choices):
+            if not self.active(place, choices):
                 choices[place] = None
             elif choices[place] is None:
                 choices[place] = int(rng.integers(self._counts[place]))
@@ -334,7 +335,7 @@ class SearchSpace:
             return
         given = choices[start]
         options: Sequence[int | None]
-        if not self._active(start, choices):
+        if not self.active(start, choices):
             options = (None,)
         else:
             options = (given,) if keep and given is not None else range(self._counts[start])

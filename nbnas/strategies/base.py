@@ -197,6 +197,20 @@ def kind_from_json(value: Any, where: str, table: Mapping[str, type[Any]], subje
     return table[value["kind"]].from_json(value["settings"], f"{where}/settings")
 
 
+def score_of(evaluation: Evaluation) -> float:
+    """The one value that a scalar strategy maximises.
+
+    Raises:
+        SettingsError: the evaluation has several objectives or none.
+    """
+    if evaluation.score is None:
+        raise SettingsError(
+            f"objectives must be exactly one for this strategy, got {len(evaluation.objectives)}. "
+            f"Combine them into one score, or use a strategy for several objectives"
+        )
+    return evaluation.score
+
+
 def frequencies(space: SearchSpace, architectures: Sequence[Architecture]) -> dict[str, dict[str, dict[str, float]]]:
     """How often each option occurs among architectures in which its decision is active; one group, `population`."""
     rows: dict[str, dict[str, float]] = {}

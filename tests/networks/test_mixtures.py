@@ -74,6 +74,13 @@ def test_hard_gumbel_is_exactly_one_hot_with_the_gradient_of_the_soft_one(dtype)
         assert soft.abs().max() > 0
 
 
+def test_hard_gumbel_is_one_hot_to_the_bit_for_every_draw():
+    alpha, generator = new_alpha(SPACE, 0, 1.0), noise(0)
+    for _ in range(50):
+        for row in gumbel(alpha, 0.7, generator, hard=True).values():
+            assert sorted(row.tolist()) == [0, 0, 0, 0, 1]
+
+
 def test_gumbel_is_a_function_of_the_generator():
     alpha = new_alpha(SPACE, 0)
     before = torch.get_rng_state()

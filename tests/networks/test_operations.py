@@ -82,6 +82,18 @@ def test_average_pooling_does_not_count_padding():
     assert torch.equal(make("avg_pool_3x3", 2, 2, 1, dims=2, form="evaluation")(x), x)
 
 
+@pytest.mark.parametrize("name", [name for name in NAMES if "conv" in name])
+@pytest.mark.parametrize("dims", [1, 2])
+def test_convolutions_are_relu_then_convolution_then_normalisation(name, dims):
+    x = torch.randn(8, 4, *[6] * dims)
+    module = make(name, 4, 4, 1, dims=dims, form="search")
+    out = module(x)
+    torch.testing.assert_close(out, module(x.relu()))
+    assert not torch.allclose(out, module(x.abs()))
+    axes = [0, *range(2, 2 + dims)]
+    torch.testing.assert_close(out.mean(axes), torch.zeros(4), atol=1e-5, rtol=0)
+
+
 def test_dilated_convolution_reaches_twice_as_far():
     x = torch.zeros(1, 1, 11, dtype=torch.float64).requires_grad_()
     module = make("dil_conv_3x3", 1, 1, 1, dims=1, form="evaluation").double().eval()

@@ -1,0 +1,35 @@
+"""How a space is explored: one file an algorithm. Settings are plain data; `bind` makes the strategy."""
+
+from nbnas.strategies.base import (
+    STRATEGIES,
+    BlackBoxSettings,
+    BlackBoxStrategy,
+    DifferentiableSettings,
+    DifferentiableStrategy,
+    Done,
+    Failure,
+    Proposal,
+    StrategySettings,
+    Wait,
+)
+from nbnas.strategies.darts import Darts
+from nbnas.strategies.random_search import RandomSearch
+from nbnas.strategies.regularized_evolution import RegularizedEvolution
+from nbnas.strategies.reinforce import Reinforce
+
+__all__ = [
+    "STRATEGIES",
+    "BlackBoxSettings",
+    "BlackBoxStrategy",
+    "Darts",
+    "DifferentiableSettings",
+    "DifferentiableStrategy",
+    "Done",
+    "Failure",
+    "Proposal",
+    "RandomSearch",
+    "RegularizedEvolution",
+    "Reinforce",
+    "StrategySettings",
+    "Wait",
+]

@@ -1,0 +1,47 @@
+"""What all widgets share: the style sheet, escaped text, and clicks that arrive."""
+
+from __future__ import annotations
+
+from functools import cache
+from html import escape
+from importlib.resources import files
+from typing import Any
+
+import ipywidgets
+
+__all__ = ["alert", "answering", "escape", "html", "style"]
+
+
+@cache
+def _css() -> str:
+    return (files(__package__) / "static" / "nbnas.css").read_text(encoding="utf-8")
+
+
+def style() -> ipywidgets.HTML:
+    """The style sheet as an invisible widget; each displayed tree of widgets holds one."""
+    return ipywidgets.HTML(f"<style>{_css()}</style>", layout={"display": "none"})
+
+
+def html(value: str = "", *classes: str) -> ipywidgets.HTML:
+    """An HTML widget. Text of people in `value` must be escaped already."""
+    widget = ipywidgets.HTML(value)
+    for name in ("nbnas-html", *classes):
+        widget.add_class(name)
+    return widget
+
+
+def alert(message: str) -> str:
+    """A message that screen readers speak at once; empty for none."""
+    return f'<div class="nbnas-alert" role="alert">{escape(message)}</div>' if message else ""
+
+
+def answering(widget: Any) -> Any:
+    """The widget, guarded so that its clicks are answered whatever the thread that last wrote to it.
+
+    From 7.4 on, ipykernel sends a click to the subshell that last published on the widget's comm; after a notebook is
+    closed and opened again those clicks would be lost.
+    """
+    comm = widget.comm
+    if hasattr(comm, "_reply_subshell_for"):
+        comm._reply_subshell_for = lambda data, default: default
+    return widget

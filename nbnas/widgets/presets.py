@@ -1,0 +1,61 @@
+"""Searches to start from, each a matter of minutes on two CPU cores."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+__all__ = ["PRESETS", "Pick", "Preset"]
+
+
+@dataclass(frozen=True)
+class Pick:
+    """A kind by its name in the registry, with the fields that differ from their defaults."""
+
+    kind: str
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A whole search. `evaluator` is `None` for a differentiable strategy."""
+
+    title: str
+    space: Pick
+    task: Pick
+    strategy: Pick
+    evaluator: Pick | None
+    budget: Mapping[str, Any]
+
+
+_SMALL = Pick("nas_bench_201", {"channels": 8, "cells": 1})
+_DIGITS = Pick("digits")
+
+PRESETS = (
+    Preset(
+        "Evolution: a population of cells on digits",
+        _SMALL,
+        _DIGITS,
+        Pick("RegularizedEvolution", {"population": 10, "tournament": 3}),
+        Pick("Training", {"epochs": 1}),
+        {"trials": 40},
+    ),
+    Preset("DARTS: gradients on a supernet, digits", _SMALL, _DIGITS, Pick("Darts"), None, {"epochs": 20}),
+    Preset(
+        "ENAS: a controller on shared weights, digits",
+        _SMALL,
+        _DIGITS,
+        Pick("Reinforce"),
+        Pick("SharedWeights"),
+        {"epochs": 20},
+    ),
+    Preset(
+        "Random search: chains on sequences (MNIST-1D)",
+        Pick("chain", {"max_depth": 3}),
+        Pick("mnist1d"),
+        Pick("RandomSearch"),
+        Pick("Training", {"epochs": 1}),
+        {"trials": 30},
+    ),
+)

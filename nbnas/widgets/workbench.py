@@ -1,0 +1,192 @@
+"""The workbench: a whole search by mouse, and the code that does the same."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import MISSING, dataclass, fields
+from typing import Any, ClassVar
+
+import ipywidgets
+from nbnas.search import Budget
+
+from nbnas.errors import NbnasError, SpaceError
+from nbnas.evaluators import EVALUATORS
+from nbnas.settings import Settings, setting
+from nbnas.spaces import CATALOGUE, SearchSpace
+from nbnas.strategies import STRATEGIES
+from nbnas.tasks import TASKS
+from nbnas.widgets.choice import Choice
+from nbnas.widgets.code import Parts, code_of, code_panel, space_expression
+from nbnas.widgets.form import SettingsForm
+from nbnas.widgets.live_output import LiveOutput
+from nbnas.widgets.page import alert, answering, html, style
+from nbnas.widgets.presets import PRESETS, Preset
+from nbnas.widgets.run_view import RunView
+
+__all__ = ["RunOptions", "Workbench"]
+
+MOST_VIEWS = 3
+
+
+@dataclass(frozen=True)
+class RunOptions(Settings):
+    """What identifies a run, beside what it searches."""
+
+    seed: int = setting(0, "Of all its chance.", minimum=0, maximum=2**63 - 1)
+    device: str = setting("auto", "Where networks are trained.", options=("auto", "cpu", "cuda", "mps"))
+    name: str = setting("", "A label of your own.")
+
+
+class Workbench(ipywidgets.VBox):
+    """Menus for space, task, strategy, evaluator and budget; Start; the run below; the code cell that does the same.
+
+    Displaying it again shows a further view of the same workbench.
+
+    Args:
+        search: what Start calls: `nbnas.api.search` by default, which is above this layer and so is found late.
+    """
+
+    PRESETS: ClassVar[tuple[Preset, ...]] = PRESETS
+
+    def __init__(self, search: Callable[..., Any] | None = None) -> None:
+        self._search = search
+        self._ready = False
+        spaces = {name: type(make().component) for name, make in CATALOGUE.items()}
+        tasks = {name: cls for name, cls in TASKS.items() if _has_defaults(cls)}
+        self.space = Choice("Space", spaces, {}, self._changed)
+        self.task = Choice("Task", tasks, {name: cls.title for name, cls in tasks.items()}, self._changed)
+        titles = {name: cls.title for table in (STRATEGIES, EVALUATORS) for name, cls in table.items()}  # type: ignore[attr-defined]
+        self.strategy = Choice("Strategy", STRATEGIES, titles, self._changed)
+        self.evaluator = Choice("Evaluator", EVALUATORS, titles, self._changed)
+        self.budget, self.options = SettingsForm(Budget), SettingsForm(RunOptions)
+        for form in (self.budget, self.options):
+            form.observe(lambda change: self._changed(), "value")
+        names = [("own", None), *((preset.title, number) for number, preset in enumerate(self.PRESETS))]
+        self.preset = answering(ipywidgets.Dropdown(options=names, description="Start from", value=None))
+        self.preset.add_class("nbnas-menu")
+        self.preset.observe(self._fill, "value")
+        self.start = answering(ipywidgets.Button(description="Start", icon="play", button_style="primary"))
+        self.start.on_click(lambda _: self._start())
+        self._alert, self._code = html(), html()
+        self.runs = ipywidgets.VBox()
+        self.runs.add_class("nbnas-runs")
+        super().__init__([style(), *self._layout()])
+        self.add_class("nbnas-workbench")
+        self.output = LiveOutput(self, "nbnas workbench: run this cell to open it")
+        self._ready = True
+        self.preset.value = 0
+
+    def _ipython_display_(self, **keywords: Any) -> None:
+        self.output.show()
+
+    def parts(self) -> Parts | None:
+        """What Start would start, or `None` while something is wrong."""
+        cards = (self.space, self.task, self.strategy, self.evaluator, self.budget, self.options)
+        if not all(card.valid for card in cards):
+            return None
+        options = self.options.value
+        task, strategy = self.task.value, self.strategy.value
+        space = _space(self.space.kind, self.space.value, _dims(task))
+        evaluator, budget = self.evaluator.value, self.budget.value
+        return Parts(space, task, strategy, evaluator, budget, options.seed, options.device, options.name)
+
+    def _layout(self) -> list[ipywidgets.Widget]:
+        run = ipywidgets.VBox([html('<div class="nbnas-heading">Run</div>'), self.budget, self.options])
+        run.add_class("nbnas-card")
+        cards = ipywidgets.Box([self.space, self.task, self.strategy, self.evaluator, run])
+        cards.add_class("nbnas-cards")
+        row = ipywidgets.HBox([self.start, self._alert])
+        row.add_class("nbnas-start")
+        return [html('<div class="nbnas-title">Search workbench</div>'), self.preset, cards, row, self._code, self.runs]
+
+    def _fill(self, change: Any) -> None:
+        if change["new"] is None:
+            return
+        preset, self._ready = self.PRESETS[change["new"]], False
+        self.space.pick(preset.space.kind, preset.space.values)
+        self.task.pick(preset.task.kind, preset.task.values)
+        self.strategy.pick(preset.strategy.kind, preset.strategy.values)
+        if preset.evaluator is not None:
+            self.evaluator.pick(preset.evaluator.kind, preset.evaluator.values)
+        self.budget.fill(preset.budget)
+        self._ready = True
+        self._changed()
+
+    def _changed(self) -> None:
+        """After every change: what follows from it for the other cards, for Start and for the code."""
+        if not self._ready:
+            return
+        differentiable = bool(getattr(self.strategy.kinds[self.strategy.kind], "differentiable", False))
+        reason = f"{self.strategy.kind} trains a supernet and scores what it derives itself: it takes no evaluator."
+        if bool(self.evaluator.menu.disabled) != differentiable:
+            self.evaluator.disable(reason if differentiable else "")
+        problem, parts = "", None
+        try:
+            parts = self.parts()
+            if parts is not None and differentiable:
+                problem = parts.space.component.relaxable() or ""
+        except NbnasError as error:
+            problem = str(error)
+        self._alert.value = alert(problem)
+        self.start.disabled = parts is None or bool(problem)
+        self._code.value = code_panel(code_of(parts)) if parts is not None else ""
+
+    def _start(self) -> None:
+        parts = self.parts()
+        if parts is None:
+            return
+        self.start.disabled, self.start.description = True, "Starting…"
+        problem = ""
+        try:
+            search = self._search or importlib.import_module("nbnas.api").search
+            space, task, strategy, evaluator, budget, seed, device, name = parts
+            run = search(
+                space, task, strategy, evaluator, budget=budget, seed=seed, device=device, name=name, background=True
+            )
+        except NbnasError as error:
+            problem = "" if self._mark(error) else str(error)
+        except Exception as error:  # shown, because a callback of a button has no cell to raise in
+            problem = f"{type(error).__name__}: {error}"
+        else:
+            self._add(RunView(run, output=self.output))
+        self.start.disabled, self.start.description = False, "Start"
+        self._alert.value = alert(problem)
+
+    def _mark(self, error: NbnasError) -> bool:
+        """Marks the field that the error names; false when there is none."""
+        field = getattr(error, "field", None)
+        forms = [choice.form for choice in (self.strategy, self.evaluator, self.task, self.space)]
+        return field is not None and any(form.mark(field, str(error)) for form in (*forms, self.budget, self.options))
+
+    def _add(self, view: RunView) -> None:
+        """Shows the run on top; views of earlier runs that make room for it are closed, their runs go on."""
+        for old in self.runs.children:
+            old.output = None  # the picture that stays is that of the newest run
+        kept, gone = self.runs.children[: MOST_VIEWS - 1], self.runs.children[MOST_VIEWS - 1 :]
+        self.runs.children = (view, *kept)
+        view.follow()
+        for old in gone:
+            old.close()
+
+
+def _space(name: str, component: Any, dims: int) -> SearchSpace:
+    """The space of the catalogue; when its function could not make this one, it is named after its component."""
+    space = SearchSpace(name, component, dims=dims)
+    if space_expression(space).startswith("nb.spaces.SearchSpace"):
+        return SearchSpace(component.kind, component, dims=dims)
+    return space
+
+
+def _dims(task: Any) -> int:
+    """Spatial dimensions of the items of a task."""
+    known = {"digits": 2, "mnist1d": 1}.get(task.kind)
+    if known is None:
+        known = len(task.load().input_shape) - 1
+    if known not in (1, 2):
+        raise SpaceError(f"items must have one or two spatial dimensions, got {known}; in task {task.kind}.")
+    return known
+
+
+def _has_defaults(cls: type) -> bool:
+    return all(entry.default is not MISSING for entry in fields(cls))
