@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from itertools import pairwise
 from typing import NamedTuple
 
 from nbnas.charts.figure import Figure, axis, empty, figure
 from nbnas.charts.text import plain
 from nbnas.state import RunState
 
-__all__ = ["HeatData", "data", "draw", "merged", "source_words"]
+__all__ = ["HeatData", "cell_colours", "data", "draw", "merged", "source_words"]
 
 MOST_TEXTS = 60  # cells with their probability written in them
 
@@ -88,22 +90,46 @@ def draw(data: HeatData) -> Figure:
         "colorscale": [list(stop) for stop in SCALE],
         "colorbar": {"thickness": 8, "len": 1, "outlinewidth": 0, "tickfont": {"size": 10}, "tickvals": [0, 0.5, 1]},
     }
-    if written:
-        trace["text"] = [
-            [*(cell(option, value) for option, value in zip(options, values, strict=True)), *blank][:width]
-            for _, options, values in data.rows
-        ]
-        trace["texttemplate"] = "%{text}"
-        trace["textfont"] = {"size": 11}
-    columns = (
-        [plain(option, 14) for option in data.rows[0][1]] if uniform else [f"option {n + 1}" for n in range(width)]
-    )
+    traces = [trace, _texts(data, cell)] if written else [trace]
+    shared = [plain(option, 14) for option in data.rows[0][1]]
+    columns = shared if uniform else [f"option {place + 1}" for place in range(width)]
     x = axis("", tickvals=list(range(width)), ticktext=columns, showgrid=False, tickangle=0 if width <= 5 else -35)
     y = axis("", autorange="reversed", showgrid=False, tickvals=list(range(len(data.rows))))
     y["ticktext"] = [plain(name, 22) for name, _, _ in data.rows]
     y["tickfont"] = {"size": 11 if len(data.rows) <= 16 else 9}
     title = f"{source_words(data.source)}, after step {data.step}"
-    return figure(title, [trace], x, y, margin={"l": 70, "r": 10, "t": 36, "b": 40})
+    return figure(title, traces, x, y, margin={"l": 70, "r": 10, "t": 36, "b": 40})
+
+
+def cell_colours(value: float) -> tuple[str, str]:
+    """The colour of a cell for a probability, and that of a text on it."""
+    value = min(max(value, 0.0), 1.0)
+    (low, one), (high, other) = next((a, b) for a, b in pairwise(SCALE) if value <= b[0])
+    share = (value - low) / (high - low)
+    ends = zip(bytes.fromhex(one[1:]), bytes.fromhex(other[1:]), strict=True)
+    red, green, blue = (round(a + share * (b - a)) for a, b in ends)
+    dark = 0.299 * red + 0.587 * green + 0.114 * blue < 125
+    return f"#{red:02x}{green:02x}{blue:02x}", "#ffffff" if dark else "#111111"
+
+
+def _texts(data: HeatData, cell: Callable[[str, float], str]) -> Figure:
+    """What is written in the cells: plotly's own choice of its colour is hard to read on the middle of the scale."""
+    cells = [
+        (column, row, option, value)
+        for row, (_, options, values) in enumerate(data.rows)
+        for column, (option, value) in enumerate(zip(options, values, strict=True))
+    ]
+    return {
+        "type": "scatter",
+        "uid": "texts",
+        "mode": "text",
+        "x": [column for column, _, _, _ in cells],
+        "y": [row for _, row, _, _ in cells],
+        "text": [cell(option, value) for _, _, option, value in cells],
+        "textfont": {"size": 11, "color": [cell_colours(value)[1] for _, _, _, value in cells]},
+        "hoverinfo": "skip",
+        "showlegend": False,
+    }
 
 
 def source_words(source: str) -> str:

@@ -50,7 +50,7 @@ def draw(data: EpochData) -> Figure:
     words = "accuracy" if any("accuracy" in name for name in data.left) else "metric"
     more = {}
     if data.left and data.right:
-        more = {"yaxis2": axis("loss", overlaying="y", side="right", showgrid=False)}
+        more = {"yaxis2": axis("loss", overlaying="y", side="right", showgrid=False, tickmode="auto")}
         more["margin"] = {"l": 52, "r": 52, "t": 54, "b": 40}
     last = next(iter((data.left or data.right).items()))
     title = f"Training: {_words(last[0])} {last[1].y[-1]:.4g}" if last[1].y else "Training"

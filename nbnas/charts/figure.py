@@ -70,7 +70,7 @@ def figure(title: str, traces: Sequence[Figure], x: Figure, y: Figure, **more: A
     """A figure with its title at the top left and its legend below it."""
     layout = {
         "title": {
-            "text": title, "font": {"size": 13}, "x": 0, "xref": "container", "xanchor": "left",
+            "text": title, "font": {"size": 13, "weight": 600}, "x": 0, "xref": "container", "xanchor": "left",
             "y": 1, "yref": "container", "yanchor": "top", "pad": {"t": 8, "l": 10},
         },
         "margin": {"l": 52, "r": 14, "t": 54, "b": 40},

@@ -38,7 +38,7 @@ def draw(data: PolicyData) -> Figure:
             "entropy", "entropy", data.entropy, mode="lines", line=entropy, yaxis="y2", hovertemplate="%{y:.3f} nats"
         ),
     ]
-    second = axis("entropy (nats)", overlaying="y", side="right", showgrid=False, rangemode="tozero")
+    second = axis("entropy (nats)", overlaying="y", side="right", showgrid=False, tickmode="auto", rangemode="tozero")
     margin = {"l": 52, "r": 52, "t": 54, "b": 40}
     title = "Controller: reward, baseline, entropy"
     return figure(title, traces, axis("trial"), axis("reward"), yaxis2=second, margin=margin)

@@ -34,7 +34,7 @@ def render(figure: Figure, x: float, y: float, width: float, height: float) -> s
     room = 14 if heat else layout["margin"]["r"]
     frame = Frame(left, 36 if heat else 52, width - room, height - (26 if heat else 38))
     if heat:
-        parts.append(cells(traces[0], layout, frame))
+        parts.append(cells(traces[0], traces[1] if len(traces) > 1 else None, layout, frame))
     else:
         parts.append(_legend(traces, width))
         parts.append(_plot(traces, layout, frame))

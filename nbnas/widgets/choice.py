@@ -16,7 +16,7 @@ __all__ = ["Choice", "first_line"]
 
 
 class Choice(ipywidgets.VBox):
-    """A card: heading, menu, first line of the documentation, form. What was typed into a form stays when one goes back.
+    """A card: heading, menu, first line of the documentation, form. What was typed stays when one goes back.
 
     Args:
         heading: of the card.
@@ -54,6 +54,11 @@ class Choice(ipywidgets.VBox):
         return str(self.menu.value)
 
     @property
+    def picked(self) -> Any:
+        """The class that is picked."""
+        return self.kinds[self.kind]
+
+    @property
     def form(self) -> SettingsForm:
         """The form of the kind that is picked."""
         return self._forms[self.kind]
@@ -75,6 +80,8 @@ class Choice(ipywidgets.VBox):
 
     def disable(self, reason: str) -> None:
         """Takes the card out of use and says why; an empty reason brings it back."""
+        if bool(reason) == self.menu.disabled:
+            return
         self.menu.disabled = bool(reason)
         self._body.layout.display = "none" if reason else None
         self._say(reason)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
 from dataclasses import fields
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import nbnas.tasks
 from nbnas.errors import NbnasError
@@ -12,11 +13,11 @@ from nbnas.settings import Settings, field_infos
 from nbnas.spaces import CATALOGUE, SearchSpace
 from nbnas.widgets.page import escape
 
-__all__ = ["Parts", "SpecLike", "code_of", "code_panel", "expression", "space_expression"]
+__all__ = ["SpecLike", "code_of", "code_panel", "expression", "space_expression"]
 
 
 class SpecLike(Protocol):
-    """What a search is made of; `nbnas.spec.RunSpec` is one."""
+    """What is written as code. `nbnas.spec.RunSpec` is one; `device` and `name` may be absent."""
 
     @property
     def space(self) -> SearchSpace: ...
@@ -32,36 +33,25 @@ class SpecLike(Protocol):
     def seed(self) -> int: ...
 
 
-class Parts(NamedTuple):
-    """What a search is made of, before there is a run."""
-
-    space: SearchSpace
-    task: Any
-    strategy: Any
-    evaluator: Any
-    budget: Any
-    seed: int = 0
-    device: str = "auto"
-    name: str = ""
-
-
-def code_of(parts: SpecLike) -> str:
-    """The cell for a specification, or for the `Parts` of one.
+def code_of(spec: SpecLike) -> str:
+    """The cell for a specification.
 
     An own class is written by its name alone, so its own cell must have run before. Own data have no code: for them the
     cell expects the task in the variable `task`.
     """
-    lines = ["import nbnas as nb", "", f"space = {space_expression(parts.space)}"]
-    own_data = getattr(parts.task, "kind", "") == "arrays"
-    lines += ["# task: the one that holds your data"] if own_data else [f"task = {expression(parts.task, 'tasks')}"]
-    lines.append(f"strategy = {expression(parts.strategy, 'strategies')}")
+    lines = ["import nbnas as nb", "", f"space = {space_expression(spec.space)}"]
+    if getattr(spec.task, "kind", "") == "arrays":
+        lines.append("# task: the one that holds your data")
+    else:
+        lines.append("task = None" if spec.task is None else f"task = {expression(spec.task, 'tasks')}")
+    lines.append(f"strategy = {expression(spec.strategy, 'strategies')}")
     names = ["space", "task", "strategy"]
-    if parts.evaluator is not None:
-        lines.append(f"evaluator = {expression(parts.evaluator, 'evaluators')}")
+    if spec.evaluator is not None:
+        lines.append(f"evaluator = {expression(spec.evaluator, 'evaluators')}")
         names.append("evaluator")
-    arguments = [*names, f"budget={expression(parts.budget, '')}", f"seed={parts.seed!r}"]
+    arguments = [*names, f"budget={expression(spec.budget, '')}", f"seed={spec.seed!r}"]
     for name, default in (("device", "auto"), ("name", "")):
-        value = getattr(parts, name, default)
+        value = getattr(spec, name, default)
         if value != default:
             arguments.append(f"{name}={value!r}")
     return "\n".join([*lines, "", f"run = nb.search({', '.join(arguments)})", "run"])
@@ -82,7 +72,8 @@ def expression(settings: Settings, module: str) -> str:
 
 def space_expression(space: SearchSpace) -> str:
     """A call that makes an equal space: by its function in the catalogue where that can, else by its component."""
-    function = CATALOGUE.get(space.name)
+    makers: Mapping[str, Any] = CATALOGUE
+    function = makers.get(space.name)
     if function is not None:
         parameters = inspect.signature(function).parameters
         wanted = {name: getattr(space.component, name) for name in parameters if name != "dims"}

@@ -64,8 +64,13 @@ class SettingsForm(ipywidgets.VBox):
             self._filling = False
         self._check()
 
+    def unmark(self) -> None:
+        """Takes back what `mark` did; what is wrong by itself stays marked."""
+        for name, row in self._rows.items():
+            row.mark(self.errors.get(name, ""))
+
     def mark(self, field: str, reason: str) -> bool:
-        """Marks a field as wrong until the next change; false when the form has no such field."""
+        """Marks a field that does not fit to other forms; false when the form has no such field."""
         if field not in self._rows:
             return False
         self._rows[field].mark(reason)
@@ -75,8 +80,7 @@ class SettingsForm(ipywidgets.VBox):
         if self._filling:
             return
         value, self.errors = validated(self.cls, {name: row.read() for name, row in self._rows.items()})
-        for name, row in self._rows.items():
-            row.mark(self.errors.get(name, ""))
+        self.unmark()
         self._note.value = alert(self.errors.get("", ""))
         self.value = value
         self.valid = value is not None

@@ -3,8 +3,8 @@
 A saved notebook does not hold the widgets, and JupyterLab prefers a lost widget to anything else in the same output. So
 two outputs are displayed, each under an id of its own: the live view, and below it a picture (SVG and text), which the
 style sheet hides while the live view above it is there. The picture is renewed while the run goes on, so whatever ends
-a session (Stop, a restart, a crash) a saved notebook shows the run. When the run has finished, the live view is replaced
-by the picture. A stopped run is not: its view stays, because its Resume button must.
+a session (Stop, a restart, a crash) a saved notebook shows the run. When the run has finished, the live view is
+replaced by the picture. A stopped run is not: its view stays, because its Resume button must.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def _publish(bundle: dict[str, Any], display_id: str, *, update: bool = False) -
     from IPython.core.getipython import get_ipython
     from IPython.display import display
 
-    if get_ipython() is None:  # type: ignore[no-untyped-call]
+    if get_ipython() is None:
         return False
     display(bundle, raw=True, display_id=display_id, update=update)  # type: ignore[no-untyped-call]
     return True

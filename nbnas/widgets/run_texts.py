@@ -8,7 +8,19 @@ from nbnas.state import Incumbent, RunState
 from nbnas.widgets.live_run import LiveRun
 from nbnas.widgets.page import escape
 
-__all__ = ["Counts", "badge", "bar", "counts", "duration", "facts", "failures", "headline", "incumbent", "plain_text"]
+__all__ = [
+    "Counts",
+    "badge",
+    "bar",
+    "counts",
+    "duration",
+    "facts",
+    "failures",
+    "headline",
+    "incumbent",
+    "plain_text",
+    "under_way",
+]
 
 
 class Counts(NamedTuple):
@@ -23,18 +35,23 @@ class Counts(NamedTuple):
     last_failure: tuple[int, str, str] | None
     message: str
     incumbent: Incumbent | None
-    shared_epochs: int
 
 
 def counts(state: RunState) -> Counts:
     """Copies the numbers out of a state."""
-    shared = max((series.last[0] for series in state.epochs.values() if series.last), default=0)
     last = state.failed[-1] if state.failed else None
     causes = tuple(sorted(state.failures.items(), key=lambda item: -item[1]))
     return Counts(
-        state.seq, state.trials_finished, state.trials_failed, state.epochs_trained, state.current, causes, last,
-        state.message, state.incumbent, int(shared),
-    )  # fmt: skip
+        state.seq,
+        state.trials_finished,
+        state.trials_failed,
+        state.epochs_trained,
+        state.current,
+        causes,
+        last,
+        state.message,
+        state.incumbent,
+    )
 
 
 def duration(seconds: float) -> str:
@@ -77,28 +94,23 @@ def bar(fraction: float | None) -> str:
 
 
 def facts(run: LiveRun, now: Counts) -> str:
-    """What is done, what is under way, and how long it takes."""
+    """What is done, and how long it takes."""
     budget = run.spec.budget
     parts = []
     of_trials, of_epochs = getattr(budget, "trials", None), getattr(budget, "epochs", None)
     if now.trials or now.failed or of_trials:
         done = now.trials + now.failed
         parts.append(f"<b>{done:,}</b>{f' of {of_trials:,}' if of_trials else ''} trials")
-    if now.shared_epochs or of_epochs:
-        parts.append(f"<b>{now.shared_epochs:,}</b>{f' of {of_epochs:,}' if of_epochs else ''} epochs")
-    elif now.epochs:
-        parts.append(f"<b>{now.epochs:,}</b> epochs trained")
+    if now.epochs or of_epochs:
+        parts.append(f"<b>{now.epochs:,}</b>{f' of {of_epochs:,}' if of_epochs else ''} epochs trained")
     parts.append(f"<b>{duration(run.elapsed)}</b> elapsed")
     if run.remaining is not None and run.status in ("running", "paused"):
         parts.append(f"about <b>{duration(run.remaining)}</b> left")
-    return (
-        '<div class="nbnas-facts">'
-        + "".join(f"<span>{part}</span>" for part in parts)
-        + f"</div>{_under_way(run, now)}"
-    )
+    return '<div class="nbnas-facts">' + "".join(f"<span>{part}</span>" for part in parts) + "</div>"
 
 
-def _under_way(run: LiveRun, now: Counts) -> str:
+def under_way(run: LiveRun, now: Counts) -> str:
+    """The trial, epoch and batch that are under way."""
     parts = []
     if now.current is not None:
         trial, _, epoch, epochs = now.current

@@ -7,15 +7,15 @@ from collections.abc import Callable
 from typing import Any
 
 import ipywidgets
-from nbnas.widgets.cell_graph import CellGraphView
-from nbnas.widgets.live_chart import LiveChart
 
 from nbnas.charts import incumbent, static
 from nbnas.charts.panels import Panel, panels
 from nbnas.errors import NbnasError
 from nbnas.state import RunState
 from nbnas.widgets import run_texts
+from nbnas.widgets.cell_graph import CellGraphView
 from nbnas.widgets.flusher import FLUSHER, PERIOD, Flusher
+from nbnas.widgets.live_chart import LiveChart
 from nbnas.widgets.live_output import LiveOutput
 from nbnas.widgets.live_run import ENDED, LiveRun
 from nbnas.widgets.page import alert, answering, html, style
@@ -50,7 +50,7 @@ BUTTONS = {
 class RunView(ipywidgets.VBox):
     """Status, progress, buttons and charts of a run, live. Displaying it again shows a further view.
 
-    Once displayed it is written by the flusher only. What it leaves in a saved notebook says `nbnas.widgets.live_output`.
+    Once displayed, it is written by the flusher only. What it leaves in a saved notebook: `nbnas.widgets.live_output`.
 
     Args:
         run: the run, under way or not.
@@ -77,11 +77,13 @@ class RunView(ipywidgets.VBox):
         self._grid.add_class("nbnas-grid")
         head = ipywidgets.HBox([html(run_texts.headline(run)), self._badge])
         head.add_class("nbnas-head")
-        row = ipywidgets.HBox([*self.buttons.values(), self._note])
-        row.add_class("nbnas-buttons")
+        buttons = ipywidgets.HBox([*self.buttons.values()])
+        buttons.add_class("nbnas-buttons")
+        row = ipywidgets.HBox([buttons, ipywidgets.VBox([self._facts, self._note])])
+        row.add_class("nbnas-controls")
         card = ipywidgets.VBox([self._best, self._cell])
         card.add_class("nbnas-card")
-        body = [head, self._bar, self._facts, row, self._pulse, self._failures, card, self._grid]
+        body = [head, self._bar, row, self._pulse, self._failures, card, self._grid]
         super().__init__([style(), *body])
         self.add_class("nbnas-run")
         self._own = LiveOutput(self, f"run {run.id}: evaluate the run again to see it live")
@@ -109,7 +111,7 @@ class RunView(ipywidgets.VBox):
         status = self.run.status
         now = self.run.read(run_texts.counts)
         fresh = (now.seq, status) != (self._seen, self._was)
-        self._buttons_for(status, now.seq)
+        self._answer(status, now)
         _set(self._badge, run_texts.badge(status))
         _set(self._bar, run_texts.bar(self.run.fraction))
         _set(self._facts, run_texts.facts(self.run, now))
@@ -139,10 +141,10 @@ class RunView(ipywidgets.VBox):
             self._heard, self._complaint = None, str(error)
         self._flusher.wake(self)
 
-    def _buttons_for(self, status: str, seq: int) -> None:
+    def _answer(self, status: str, now: run_texts.Counts) -> None:
         if self._heard is not None:
             name, before, number = self._heard
-            stepped = name == "step" and seq > number and status == "paused"
+            stepped = name == "step" and now.seq > number and status == "paused"
             if stepped or (status != before and (name != "step" or status in ENDED)):
                 self._heard = None
         heard = self._heard[0] if self._heard else ""
@@ -151,7 +153,7 @@ class RunView(ipywidgets.VBox):
             if button.disabled != disabled:
                 button.disabled = disabled
         words = f'<span class="nbnas-heard" role="status">{HEARD[heard]}</span>' if heard else ""
-        _set(self._note, alert(self._complaint) or words)
+        _set(self._note, alert(self._complaint) or words or run_texts.under_way(self.run, now))
 
     def _draw(self) -> None:
         """Draws the charts that have something to show; data is copied while the run holds still, drawn afterwards."""

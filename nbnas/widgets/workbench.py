@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, fields
 from typing import Any, ClassVar
 
 import ipywidgets
-from nbnas.search import Budget
 
-from nbnas.errors import NbnasError, SpaceError
+from nbnas.errors import NbnasError
 from nbnas.evaluators import EVALUATORS
+from nbnas.search import Budget
 from nbnas.settings import Settings, setting
 from nbnas.spaces import CATALOGUE, SearchSpace
+from nbnas.spec import RunSpec
 from nbnas.strategies import STRATEGIES
-from nbnas.tasks import TASKS
+from nbnas.tasks import TASKS, Task
 from nbnas.widgets.choice import Choice
-from nbnas.widgets.code import Parts, code_of, code_panel, space_expression
+from nbnas.widgets.code import code_of, code_panel, space_expression
 from nbnas.widgets.form import SettingsForm
 from nbnas.widgets.live_output import LiveOutput
 from nbnas.widgets.page import alert, answering, html, style
@@ -52,17 +53,19 @@ class Workbench(ipywidgets.VBox):
     def __init__(self, search: Callable[..., Any] | None = None) -> None:
         self._search = search
         self._ready = False
-        spaces = {name: type(make().component) for name, make in CATALOGUE.items()}
+        makers: Mapping[str, Any] = CATALOGUE
+        spaces = {name: type(make().component) for name, make in makers.items()}
         tasks = {name: cls for name, cls in TASKS.items() if _has_defaults(cls)}
         self.space = Choice("Space", spaces, {}, self._changed)
         self.task = Choice("Task", tasks, {name: cls.title for name, cls in tasks.items()}, self._changed)
-        titles = {name: cls.title for table in (STRATEGIES, EVALUATORS) for name, cls in table.items()}  # type: ignore[attr-defined]
+        titles = {name: cls.title for table in (STRATEGIES, EVALUATORS) for name, cls in table.items()}
         self.strategy = Choice("Strategy", STRATEGIES, titles, self._changed)
         self.evaluator = Choice("Evaluator", EVALUATORS, titles, self._changed)
         self.budget, self.options = SettingsForm(Budget), SettingsForm(RunOptions)
-        for form in (self.budget, self.options):
+        self._forms = (self.budget, self.options)
+        for form in self._forms:
             form.observe(lambda change: self._changed(), "value")
-        names = [("own", None), *((preset.title, number) for number, preset in enumerate(self.PRESETS))]
+        names = [("choose yourself", None), *((preset.title, number) for number, preset in enumerate(self.PRESETS))]
         self.preset = answering(ipywidgets.Dropdown(options=names, description="Start from", value=None))
         self.preset.add_class("nbnas-menu")
         self.preset.observe(self._fill, "value")
@@ -80,16 +83,18 @@ class Workbench(ipywidgets.VBox):
     def _ipython_display_(self, **keywords: Any) -> None:
         self.output.show()
 
-    def parts(self) -> Parts | None:
-        """What Start would start, or `None` while something is wrong."""
-        cards = (self.space, self.task, self.strategy, self.evaluator, self.budget, self.options)
-        if not all(card.valid for card in cards):
+    def spec(self) -> RunSpec | None:
+        """What Start would start, or `None` while a field is wrong.
+
+        Raises:
+            NbnasError: each part is right, but they do not fit together.
+        """
+        if not all(part.valid for part in (self.space, self.task, self.strategy, self.evaluator, *self._forms)):
             return None
-        options = self.options.value
-        task, strategy = self.task.value, self.strategy.value
+        task, options = self.task.value, self.options.value
         space = _space(self.space.kind, self.space.value, _dims(task))
-        evaluator, budget = self.evaluator.value, self.budget.value
-        return Parts(space, task, strategy, evaluator, budget, options.seed, options.device, options.name)
+        strategy, evaluator, budget = self.strategy.value, self.evaluator.value, self.budget.value
+        return RunSpec(space, task, strategy, evaluator, budget, options.seed, options.device, options.name)
 
     def _layout(self) -> list[ipywidgets.Widget]:
         run = ipywidgets.VBox([html('<div class="nbnas-heading">Run</div>'), self.budget, self.options])
@@ -117,47 +122,49 @@ class Workbench(ipywidgets.VBox):
         """After every change: what follows from it for the other cards, for Start and for the code."""
         if not self._ready:
             return
-        differentiable = bool(getattr(self.strategy.kinds[self.strategy.kind], "differentiable", False))
-        reason = f"{self.strategy.kind} trains a supernet and scores what it derives itself: it takes no evaluator."
-        if bool(self.evaluator.menu.disabled) != differentiable:
-            self.evaluator.disable(reason if differentiable else "")
-        problem, parts = "", None
+        strategy, evaluator = self.strategy.picked, self.evaluator.picked
+        alone = f"{strategy.__name__} trains a supernet and scores what it derives itself: it takes no evaluator."
+        self.evaluator.disable(alone if strategy.differentiable else "")
+        tasked = strategy.differentiable or evaluator.needs_task
+        self.task.disable("" if tasked else f"{evaluator.__name__} trains nothing: it needs no task.")
+        spec, problem = None, ""
         try:
-            parts = self.parts()
-            if parts is not None and differentiable:
-                problem = parts.space.component.relaxable() or ""
+            spec = self.spec()
         except NbnasError as error:
-            problem = str(error)
+            problem = self._marked(error)
+        else:
+            self._marked(None)
         self._alert.value = alert(problem)
-        self.start.disabled = parts is None or bool(problem)
-        self._code.value = code_panel(code_of(parts)) if parts is not None else ""
+        self.start.disabled = spec is None
+        self._code.value = code_panel(code_of(spec)) if spec is not None else ""
 
     def _start(self) -> None:
-        parts = self.parts()
-        if parts is None:
+        spec = self.spec()
+        if spec is None:
             return
         self.start.disabled, self.start.description = True, "Starting…"
         problem = ""
         try:
             search = self._search or importlib.import_module("nbnas.api").search
-            space, task, strategy, evaluator, budget, seed, device, name = parts
-            run = search(
-                space, task, strategy, evaluator, budget=budget, seed=seed, device=device, name=name, background=True
-            )
-        except NbnasError as error:
-            problem = "" if self._mark(error) else str(error)
-        except Exception as error:  # shown, because a callback of a button has no cell to raise in
-            problem = f"{type(error).__name__}: {error}"
-        else:
+            plain = {"budget": spec.budget, "seed": spec.seed, "device": spec.device, "name": spec.name}
+            run = search(spec.space, spec.task, spec.strategy, spec.evaluator, **plain, background=True)
             self._add(RunView(run, output=self.output))
+        except NbnasError as error:
+            problem = self._marked(error)
+        except Exception as error:  # shown, because the callback of a button has no cell to raise in
+            problem = f"{type(error).__name__}: {error}"
         self.start.disabled, self.start.description = False, "Start"
         self._alert.value = alert(problem)
 
-    def _mark(self, error: NbnasError) -> bool:
-        """Marks the field that the error names; false when there is none."""
+    def _marked(self, error: NbnasError | None) -> str:
+        """Marks the field that an error names, and no other one; returns the message when there is no such field."""
+        forms = [self.strategy.form, self.evaluator.form, self.task.form, self.space.form, *self._forms]
+        for form in forms:
+            form.unmark()
         field = getattr(error, "field", None)
-        forms = [choice.form for choice in (self.strategy, self.evaluator, self.task, self.space)]
-        return field is not None and any(form.mark(field, str(error)) for form in (*forms, self.budget, self.options))
+        if error is None or (field is not None and any(form.mark(field, str(error)) for form in reversed(forms))):
+            return ""
+        return str(error)
 
     def _add(self, view: RunView) -> None:
         """Shows the run on top; views of earlier runs that make room for it are closed, their runs go on."""
@@ -178,14 +185,9 @@ def _space(name: str, component: Any, dims: int) -> SearchSpace:
     return space
 
 
-def _dims(task: Any) -> int:
+def _dims(task: Task | None) -> int:
     """Spatial dimensions of the items of a task."""
-    known = {"digits": 2, "mnist1d": 1}.get(task.kind)
-    if known is None:
-        known = len(task.load().input_shape) - 1
-    if known not in (1, 2):
-        raise SpaceError(f"items must have one or two spatial dimensions, got {known}; in task {task.kind}.")
-    return known
+    return 2 if task is None else len(task.load().input_shape) - 1
 
 
 def _has_defaults(cls: type) -> bool:

@@ -27,6 +27,7 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 from playwright.sync_api import ConsoleMessage, Error, Locator, Page, Request
+from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 
 __all__ = ["ARTIFACTS", "CHROMIUM_ARGUMENTS", "CellError", "Lab", "Notebook", "find_chromium"]
 
@@ -53,8 +54,18 @@ QUIET_SETTINGS = {
 }
 
 
-# JupyterLab logs these itself, whatever a notebook does.
-KNOWN_NOISE = re.compile(r"^console: Could not restore the debugger state: Canceled future")
+# JupyterLab itself complains so where a kernel restarts soon after it was started.
+KNOWN_NOISE = re.compile(r"Canceled future for (debug|create_subshell)_request message before replies were done")
+
+
+# JavaScript on the notebook in front.
+SEES_NOTEBOOK = "const app = window.jupyterapp; const panel = app?.shell.currentWidget;"
+CELL_STATES = "panel?.content?.widgets?.map(cell => cell.model.executionState ?? 'idle')"
+IS_IDLE = f"panel?.sessionContext?.session?.kernel?.status === 'idle' && {CELL_STATES}.every(state => state === 'idle')"
+STATE = (
+    "{kernel: panel?.sessionContext?.session?.kernel?.status, "
+    f"connection: panel?.sessionContext?.session?.kernel?.connectionStatus, cells: {CELL_STATES}}}"
+)
 
 
 class CellError(AssertionError):
@@ -267,12 +278,23 @@ class Notebook:
         self.wait_idle()
 
     def wait_idle(self, *, timeout: float = TIMEOUT) -> None:
-        """Waits until no cell is queued or running and the kernel is idle."""
-        self._wait(
-            "panel.sessionContext.session?.kernel?.status === 'idle' && panel.content.widgets.every(cell => "
-            "cell.model.type !== 'code' || !cell.model.executionState || cell.model.executionState === 'idle')",
-            timeout,
-        )
+        """Waits until no cell is queued or running and the kernel is idle.
+
+        Raises:
+            TimeoutError: it is not within `timeout` seconds; with the states of kernel and cells.
+        """
+        deadline = time.monotonic() + timeout
+        while time.monotonic() < deadline:
+            with contextlib.suppress(PlaywrightTimeoutError):
+                self.page.wait_for_function(f"() => {{ {SEES_NOTEBOOK} return {IS_IDLE}; }}", timeout=5000)
+                return
+            # A state that the kernel sends while the page connects is lost; any request makes it send the next.
+            print("POKE", self.page.evaluate(f"() => {{ {SEES_NOTEBOOK} return {STATE}; }}"))
+            self.page.evaluate(
+                f"() => {{ {SEES_NOTEBOOK} panel?.sessionContext?.session?.kernel?.requestKernelInfo().catch(() => 0); }}"
+            )
+        state = self.page.evaluate(f"() => {{ {SEES_NOTEBOOK} return {STATE}; }}")
+        raise TimeoutError(f"the kernel must be idle within {timeout:.0f} s, got {state}")
 
     def save(self) -> None:
         """Saves the notebook with its outputs."""
@@ -359,17 +381,11 @@ class Notebook:
 
     def _in_notebook(self, script: str, argument: Any = None) -> Any:
         """Runs JavaScript that sees `app`, the notebook's `panel` and `argument`."""
-        head = "const app = window.jupyterapp; const panel = app.shell.currentWidget;"
-        return self.page.evaluate(f"async argument => {{ {head} {script} }}", argument)
-
-    def _wait(self, condition: str, timeout: float) -> None:
-        """Waits for a JavaScript condition on the notebook's `panel`."""
-        head = "const panel = window.jupyterapp?.shell.currentWidget;"
-        script = f"() => {{ {head} return panel?.context && ({condition}); }}"
-        self.page.wait_for_function(script, timeout=timeout * 1000)
+        return self.page.evaluate(f"async argument => {{ {SEES_NOTEBOOK} {script} }}", argument)
 
     def _wait_ready(self) -> None:
-        self._wait("panel.sessionContext", self.TIMEOUT)
+        ready = f"() => {{ {SEES_NOTEBOOK} return panel?.context && panel.sessionContext; }}"
+        self.page.wait_for_function(ready, timeout=self.TIMEOUT * 1000)
         self._in_notebook("await panel.context.ready; await panel.sessionContext.ready;")
         self.wait_idle()
 

@@ -1,0 +1,75 @@
+"""What an evaluator is: settings that bind to a space and a task, and what then scores architectures."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+from nbnas.events import Evaluation, Event, Progress
+from nbnas.settings import Settings
+from nbnas.spaces import SearchSpace
+from nbnas.strategies.base import Proposal, kind_from_json
+
+if TYPE_CHECKING:
+    from nbnas.tasks.bound import BoundTask
+
+__all__ = ["EVALUATORS", "Evaluator", "EvaluatorSettings", "Scoring", "evaluator_from_json", "evaluator_to_json"]
+
+EVALUATORS: dict[str, type[EvaluatorSettings]] = {}
+"""All evaluators by class name."""
+
+Scoring = Generator[Event | Progress, None, Evaluation]
+"""Yields progress (once a batch) and events, returns the evaluation. Closing it cancels within the batch."""
+
+
+class Evaluator(Protocol):
+    """What scores architectures."""
+
+    def evaluate(self, trial: int, proposal: Proposal) -> Scoring:
+        """Scores one proposal.
+
+        Raises:
+            TrialError: the trial failed; the run goes on.
+        """
+
+
+class EvaluatorSettings(Settings):
+    """Base of the settings of all evaluators; a subclass with a `title` joins `EVALUATORS` under its class name."""
+
+    title: ClassVar[str] = ""
+    needs_task: ClassVar[bool] = True
+    """Whether it trains on the data of a task."""
+    shares_weights: ClassVar[bool] = False
+    """Whether it trains shared weights between trials, which the process `OneShot` drives."""
+    counts_epochs: ClassVar[bool] = True
+    """Whether its work counts against a budget in epochs."""
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        if cls.title:
+            EVALUATORS[cls.__name__] = cls
+
+    @abstractmethod
+    def bind(self, space: SearchSpace, task: BoundTask | None, seed: int) -> Evaluator:
+        """The evaluator at its start.
+
+        Args:
+            space: whose architectures it scores.
+            task: the data, without test; `None` where no task is needed.
+            seed: from which all its generators come.
+
+        Raises:
+            NbnasError: the settings do not fit space or task.
+        """
+
+
+def evaluator_to_json(settings: EvaluatorSettings) -> dict[str, Any]:
+    """`{"kind", "settings"}`."""
+    return {"kind": type(settings).__name__, "settings": settings.to_json()}
+
+
+def evaluator_from_json(value: Any, where: str) -> EvaluatorSettings:
+    """Reads what `evaluator_to_json` wrote; only registered kinds exist."""
+    settings: EvaluatorSettings = kind_from_json(value, where, EVALUATORS, "evaluator")
+    return settings

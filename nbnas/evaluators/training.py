@@ -1,0 +1,79 @@
+"""Scores an architecture by training its network for some epochs and measuring it on valid."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from typing_extensions import override
+
+from nbnas.errors import TrialError
+from nbnas.events import Evaluation, TrialProgressed
+from nbnas.evaluators.base import Evaluator, EvaluatorSettings, Scoring
+from nbnas.seeds import seed_of
+from nbnas.settings import setting
+from nbnas.spaces import SearchSpace
+from nbnas.strategies.base import Proposal
+
+if TYPE_CHECKING:
+    from nbnas.tasks.bound import BoundTask
+
+__all__ = ["Training"]
+
+
+@dataclass(frozen=True)
+class Training(EvaluatorSettings):
+    """Trains on train by SGD (Nesterov, cosine schedule); the score is the accuracy on valid after the last epoch."""
+
+    title: ClassVar[str] = "Training"
+
+    epochs: int = setting(3, "Epochs a trial.", minimum=1, maximum=100_000)
+    batch: int = setting(64, "Items a batch.", minimum=1, maximum=65536)
+    learning_rate: float = setting(0.05, "First step size of SGD; falls to 0 by a cosine.", above=0, maximum=100)
+    momentum: float = setting(0.9, "Momentum of SGD.", minimum=0, below=1)
+    weight_decay: float = setting(5e-4, "L2 penalty on the weights.", minimum=0)
+
+    @override
+    def bind(self, space: SearchSpace, task: BoundTask | None, seed: int) -> Evaluator:
+        assert task is not None
+        return _Training(self, space, task, seed)
+
+    def learning_rates(self, epoch: int) -> tuple[float, float]:
+        """The cosine schedule at the start and at the end of `epoch` (0-based)."""
+        first, last = (0.5 * (1 + math.cos(math.pi * done / self.epochs)) for done in (epoch, epoch + 1))
+        return self.learning_rate * first, self.learning_rate * last
+
+
+class _Training:
+    def __init__(self, settings: Training, space: SearchSpace, task: BoundTask, seed: int) -> None:
+        self.settings, self.space, self.task, self.seed = settings, space, task, seed
+
+    def evaluate(self, trial: int, proposal: Proposal) -> Scoring:
+        import torch
+
+        from nbnas.evaluators.fit import fit_epoch, score, sgd
+        from nbnas.networks import build, parameters
+
+        settings, task = self.settings, self.task
+        start = time.perf_counter()
+        network = build(self.space, proposal.architecture, task, seed=seed_of(self.seed, "weights", trial))
+        optimizer = sgd(network, settings.learning_rate, settings.momentum, settings.weight_decay)
+        metrics = {}
+        for epoch in range(settings.epochs):
+            order = torch.Generator().manual_seed(seed_of(self.seed, "order", trial, epoch))
+            rates = settings.learning_rates(epoch)
+            try:
+                loss = yield from fit_epoch(
+                    network, task, task.train, optimizer, order, batch=settings.batch, learning_rates=rates
+                )
+                valid = score(network, task, task.valid)
+            except TrialError as cause:
+                where = f"architecture {proposal.architecture}, trial {trial}, epoch {epoch + 1}"
+                raise TrialError(f"{cause}; {where}", cause=cause.cause) from None
+            metrics = {"train_loss": loss, "valid_accuracy": valid["accuracy"], "valid_loss": valid["loss"]}
+            yield TrialProgressed(trial, epoch + 1, settings.epochs, metrics)
+        metrics["parameters"] = float(parameters(network))
+        measured = {"train_seconds": time.perf_counter() - start}
+        return Evaluation(metrics, (metrics["valid_accuracy"],), measured=measured)

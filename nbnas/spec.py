@@ -1,0 +1,252 @@
+"""One specification, one run: everything that decides what a run does, as plain data and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nbnas import jsonio
+from nbnas.errors import SettingsError, SpecError
+from nbnas.evaluators.base import EvaluatorSettings, evaluator_from_json, evaluator_to_json
+from nbnas.evaluators.shared_weights import SharedWeightsEvaluator
+from nbnas.seeds import generator, seed_of
+from nbnas.search import Budget, OneShot, Process, Relaxation, Search, Trials
+from nbnas.spaces import SearchSpace
+from nbnas.strategies.base import (
+    BlackBoxSettings,
+    DifferentiableSettings,
+    StrategySettings,
+    strategy_from_json,
+    strategy_to_json,
+)
+from nbnas.tasks import Task
+from nbnas.tasks.task import task_from_json, task_to_json
+
+if TYPE_CHECKING:
+    from nbnas.tasks.bound import BoundTask
+
+__all__ = ["SCHEMA", "Bound", "RunSpec"]
+
+SCHEMA = 1
+_DEFAULT_EPOCHS = 50
+_KEYS = ("schema", "name", "space", "task", "strategy", "evaluator", "budget", "seed", "device")
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A specification brought to life: the search, and where it computes."""
+
+    search: Search
+    device: str
+
+
+@dataclass(frozen=True)
+class RunSpec:
+    """What a run does. The parts are checked against each other when it is made.
+
+    Attributes:
+        space: what is searched.
+        task: the data; `None` only where the evaluator needs none.
+        strategy: how it is searched.
+        evaluator: how the score is got; `None` for a differentiable strategy.
+        budget: when it ends.
+        seed: from which all chance comes.
+        device: `auto`, `cpu`, `cuda`, `cuda:1`, `mps`.
+        name: a label for people; never a path.
+    """
+
+    space: SearchSpace
+    task: Task | None
+    strategy: StrategySettings
+    evaluator: EvaluatorSettings | None = None
+    budget: Budget = field(default_factory=lambda: Budget(trials=100))
+    seed: int = 0
+    device: str = "auto"
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        _check_types(self)
+        _check_plain(self)
+        _check_parts(self)
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it as JSON values."""
+        return {
+            "schema": SCHEMA,
+            "name": self.name,
+            "space": self.space.to_json(),
+            "task": None if self.task is None else task_to_json(self.task),
+            "strategy": strategy_to_json(self.strategy),
+            "evaluator": None if self.evaluator is None else evaluator_to_json(self.evaluator),
+            "budget": self.budget.to_json(),
+            "seed": self.seed,
+            "device": self.device,
+        }
+
+    @classmethod
+    def from_json(
+        cls, value: Any, where: str = "spec", *, task: Task | None = None, evaluator: EvaluatorSettings | None = None
+    ) -> RunSpec:
+        """Reads what `to_json` wrote; `name`, `task`, `evaluator`, `seed` and `device` may be left out.
+
+        Args:
+            value: parsed JSON.
+            where: its source, for messages.
+            task: taken instead of the one in `value`, where that is data of the user's own.
+            evaluator: likewise.
+
+        Raises:
+            NbnasError: with the JSON pointer of the place.
+        """
+        if not isinstance(value, dict):
+            raise SpecError(f"{where} must be an object, got {value!r:.80}")
+        schema = value.get("schema", SCHEMA)
+        if schema != SCHEMA or isinstance(schema, bool):
+            raise SpecError(f"{where}: /schema must be {SCHEMA}, got {schema!r:.40}. A newer nbnas wrote it: update nbnas")
+        for key in value:
+            if key not in _KEYS:
+                raise SpecError(f"{where}: {key!r:.80} is not a part of a specification; known: {', '.join(_KEYS)}")
+        for key in ("space", "strategy", "budget"):
+            if key not in value:
+                raise SpecError(f"{where}: /{key} is missing; a specification needs space, strategy and budget")
+        if task is None and value.get("task") is not None:
+            task = task_from_json(value["task"], f"{where}: /task")
+        if evaluator is None and value.get("evaluator") is not None:
+            evaluator = evaluator_from_json(value["evaluator"], f"{where}: /evaluator")
+        return cls(
+            space=SearchSpace.from_json(value["space"], f"{where}: /space"),
+            task=task,
+            strategy=strategy_from_json(value["strategy"], f"{where}: /strategy"),
+            evaluator=evaluator,
+            budget=Budget.from_json(value["budget"], f"{where}: /budget"),
+            seed=value.get("seed", 0),
+            device=value.get("device", "auto"),
+            name=value.get("name", ""),
+        )
+
+    @classmethod
+    def load(cls, path: str | Path) -> RunSpec:
+        """Reads a specification from a JSON file."""
+        path = Path(path)
+        try:
+            text = path.read_bytes()
+        except OSError as cause:
+            raise SpecError(f"spec must be a file that can be read, got {str(path)!r}: {cause.strerror}") from None
+        return cls.from_json(jsonio.loads(text, path.name), path.name)
+
+    def save(self, path: str | Path) -> None:
+        """Writes the specification to a JSON file."""
+        Path(path).write_text(jsonio.dumps(self.to_json(), indent=2) + "\n", encoding="utf-8")
+
+    def bind(self) -> Bound:
+        """Loads the data, builds what is needed on the device, and returns the search at its start.
+
+        Raises:
+            NbnasError: data, device, space and settings do not fit together.
+        """
+        task = None if self.task is None else self.task.bind(self.device)
+        device = "cpu" if task is None else str(task.device)
+        return Bound(Search(self._process(task), self.budget, self.space), device)
+
+    def _process(self, task: BoundTask | None) -> Process:
+        if isinstance(self.strategy, DifferentiableSettings):
+            from nbnas.networks import Supernet
+
+            assert task is not None
+            supernet = Supernet(self.space, task, seed=seed_of(self.seed, "weights"))
+            epochs = self.budget.epochs or _DEFAULT_EPOCHS
+            strategy = self.strategy.bind(self.space, supernet, task, seed_of(self.seed, "strategy"), epochs)
+            return Relaxation(strategy, supernet, task)
+        assert isinstance(self.strategy, BlackBoxSettings)
+        assert self.evaluator is not None
+        black_box = self.strategy.bind(self.space, generator(self.seed, "strategy"))
+        evaluator = self.evaluator.bind(self.space, task, seed_of(self.seed, "evaluator"))
+        if isinstance(evaluator, SharedWeightsEvaluator):
+            return OneShot(black_box, evaluator)
+        return Trials(black_box, evaluator)
+
+
+def _check_types(spec: RunSpec) -> None:
+    wanted: Mapping[str, type | tuple[type, ...]] = {
+        "space": SearchSpace,
+        "task": (Task, type(None)),
+        "strategy": StrategySettings,
+        "evaluator": (EvaluatorSettings, type(None)),
+        "budget": Budget,
+    }
+    examples = {
+        "space": "nb.spaces.nas_bench_201()",
+        "task": "nb.tasks.digits()",
+        "strategy": "nb.strategies.RandomSearch()",
+        "evaluator": "nb.evaluators.Training()",
+        "budget": "nb.Budget(trials=100)",
+    }
+    for name, kind in wanted.items():
+        value = getattr(spec, name)
+        if not isinstance(value, kind):
+            raise SpecError(f"{name} must be one such as {examples[name]}, got {value!r:.80}; in a run.", field=name)
+
+
+def _check_plain(spec: RunSpec) -> None:
+    if isinstance(spec.seed, bool) or not isinstance(spec.seed, int) or not 0 <= spec.seed < 2**63:
+        raise SpecError(f"seed must be a whole number in 0..2^63-1, got {spec.seed!r:.80}; in a run.", field="seed")
+    if not isinstance(spec.device, str) or not 0 < len(spec.device) <= 20:
+        raise SpecError(f"device must be auto, cpu, cuda, cuda:N or mps, got {spec.device!r:.80}.", field="device")
+    if not isinstance(spec.name, str) or len(spec.name) > 200 or not (spec.name.isprintable()):
+        raise SpecError(f"name must be at most 200 printable characters, got {spec.name!r:.80}.", field="name")
+
+
+def _check_parts(spec: RunSpec) -> None:
+    title = type(spec.strategy).__name__
+    if spec.strategy.differentiable:
+        if spec.evaluator is not None:
+            raise SpecError(
+                f"evaluator must be left out for {title}, which trains its own supernet, got "
+                f"{type(spec.evaluator).__name__}. Leave it out, or use a strategy such as RegularizedEvolution",
+                field="evaluator",
+            )
+        _need_relaxation(spec, title)
+    elif spec.evaluator is None:
+        raise SpecError(
+            f"evaluator must say how {title} gets its scores, got none. Give one, such as "
+            f"nb.evaluators.Training(epochs=3)",
+            field="evaluator",
+        )
+    elif spec.evaluator.shares_weights:
+        _need_relaxation(spec, type(spec.evaluator).__name__)
+    if spec.task is None and (spec.evaluator is None or spec.evaluator.needs_task):
+        raise SpecError("task must be given, such as nb.tasks.digits(); only a table needs none.", field="task")
+    _check_budget(spec, title)
+    if spec.task is not None and (spec.evaluator is None or spec.evaluator.needs_task):
+        shape = spec.task.load().input_shape
+        if len(shape) - 1 != spec.space.dims:
+            raise SpecError(
+                f"space must have dims={len(shape) - 1}, as inputs of this task have shape {shape}, got "
+                f"dims={spec.space.dims}. Make the space with dims={len(shape) - 1}",
+                field="space",
+            )
+
+
+def _need_relaxation(spec: RunSpec, title: str) -> None:
+    if reason := spec.space.component.relaxable():
+        raise SpecError(f"space must have a relaxed view for {title}, got {spec.space.name!r}: {reason}", field="space")
+
+
+def _check_budget(spec: RunSpec, title: str) -> None:
+    budget = spec.budget
+    if budget.seconds is not None:
+        return
+    if spec.strategy.differentiable and budget.epochs is None:
+        raise SettingsError(
+            f"epochs must be given for {title}, which tries no trials, got only trials={budget.trials}. "
+            f"Use Budget(epochs=30)",
+            field="epochs",
+        )
+    if spec.evaluator is not None and not spec.evaluator.counts_epochs and budget.trials is None:
+        raise SettingsError(
+            f"trials must be given for {type(spec.evaluator).__name__}, which trains no epochs, got only "
+            f"epochs={budget.epochs}. Use Budget(trials=100)",
+            field="trials",
+        )

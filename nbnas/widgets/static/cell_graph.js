@@ -1,0 +1,17 @@
+// Shows the SVG of one CellGraphView.
+
+function render({ model, el }) {
+  el.classList.add("nbnas-cell-graph");
+  el.style.overflowX = "auto";
+  const show = () => {
+    const svg = model.get("svg");
+    if (!svg) return el.replaceChildren();
+    const parsed = new DOMParser().parseFromString(svg, "image/svg+xml");
+    el.replaceChildren(document.importNode(parsed.documentElement, true));
+  };
+  model.on("change:svg", show);
+  show();
+  return () => model.off("change:svg", show);
+}
+
+export default { render };
