@@ -1,0 +1,81 @@
+"""nbnas: a workbench for neural architecture search that lives in a notebook.
+
+```python
+import nbnas as nb
+
+run = nb.search(nb.spaces.nas_bench_201(channels=8, cells=1), nb.tasks.digits(), nb.strategies.Darts(),
+                budget=nb.Budget(epochs=20))
+run                 # live; the cell returns at once
+```
+All names are loaded when they are first used: importing nbnas imports neither torch nor widgets.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from nbnas import evaluators, spaces, strategies, tasks
+    from nbnas.api import Workbench, draw_cell, open, retrain, runs, search
+    from nbnas.errors import NbnasError
+    from nbnas.networks import Supernet, operation
+    from nbnas.networks.build import build
+    from nbnas.processes import Budget
+    from nbnas.session import Candidate, Run
+    from nbnas.spec import RunSpec
+
+_WHERE = {
+    "Budget": "nbnas.processes",
+    "Candidate": "nbnas.session",
+    "NbnasError": "nbnas.errors",
+    "Run": "nbnas.session",
+    "RunSpec": "nbnas.spec",
+    "Supernet": "nbnas.networks",
+    "Workbench": "nbnas.api",
+    "build": "nbnas.networks",
+    "draw_cell": "nbnas.api",
+    "open": "nbnas.api",
+    "operation": "nbnas.networks",
+    "retrain": "nbnas.api",
+    "runs": "nbnas.api",
+    "search": "nbnas.api",
+}
+_PACKAGES = ("evaluators", "spaces", "strategies", "tasks")
+
+__all__ = [
+    "Budget",
+    "Candidate",
+    "NbnasError",
+    "Run",
+    "RunSpec",
+    "Supernet",
+    "Workbench",
+    "build",
+    "draw_cell",
+    "evaluators",
+    "open",
+    "operation",
+    "retrain",
+    "runs",
+    "search",
+    "spaces",
+    "strategies",
+    "tasks",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _PACKAGES:
+        return importlib.import_module(f"nbnas.{name}")
+    if name in _WHERE:
+        value = getattr(importlib.import_module(_WHERE[name]), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'nbnas' has no attribute {name!r}; it has {', '.join(__all__)}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

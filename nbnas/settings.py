@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import types
+import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
-from functools import cache
 from typing import Any, ClassVar, Self, Union, get_args, get_origin, get_type_hints
 
 from nbnas.errors import NbnasError, SettingsError
@@ -64,9 +64,17 @@ class FieldInfo:
         return " and ".join(parts)
 
 
-@cache
+_INFOS: weakref.WeakKeyDictionary[type, tuple[FieldInfo, ...]] = weakref.WeakKeyDictionary()
+
+
 def field_infos(cls: type) -> tuple[FieldInfo, ...]:
     """The fields of a `Settings` class in the order of its definition."""
+    if cls not in _INFOS:
+        _INFOS[cls] = tuple(_infos(cls))
+    return _INFOS[cls]
+
+
+def _infos(cls: type) -> list[FieldInfo]:
     hints = get_type_hints(cls)
     infos = []
     for entry in fields(cls):
@@ -90,7 +98,7 @@ def field_infos(cls: type) -> tuple[FieldInfo, ...]:
                 meta.get("options"),
             )
         )
-    return tuple(infos)
+    return infos
 
 
 class Settings:

@@ -12,7 +12,7 @@ from nbnas.errors import SettingsError, SpecError
 from nbnas.evaluators.base import EvaluatorSettings, evaluator_from_json, evaluator_to_json
 from nbnas.evaluators.shared_weights import SharedWeightsEvaluator
 from nbnas.seeds import generator, seed_of
-from nbnas.search import Budget, OneShot, Process, Relaxation, Search, Trials
+from nbnas.processes import Budget, OneShot, Process, Relaxation, Search, Trials
 from nbnas.spaces import SearchSpace
 from nbnas.strategies.base import (
     BlackBoxSettings,

@@ -94,7 +94,7 @@ def draw(data: LineData) -> Figure:
     )
     y = axis("probability", range=[0, 1.02], tickvals=[0, 0.25, 0.5, 0.75, 1])
     notes = _names(list(winners.values()), with_option=not legend)
-    margin = {"l": 52, "r": 14 + 6 * max((len(note["text"]) for note in notes), default=0), "t": 54, "b": 40}
+    margin = {"l": 52, "r": 24 + 6 * max((len(note["text"]) for note in notes), default=0), "t": 54, "b": 40}
     title = f"{source_words(data.source)}, {shown}"
     return figure(title, traces, axis("step", tickformat="d"), y, annotations=notes, margin=margin)
 

@@ -50,8 +50,8 @@ class Picture(NamedTuple):
     cell: str
 
 
-def picture(state: RunState, space: SearchSpace, name: str = "") -> Picture:
-    """What the picture of a state shows; `name` is the run's label."""
+def picture(state: RunState, space: SearchSpace, name: str = "", note: str = "") -> Picture:
+    """What the picture of a state shows, under a name, with a note at the end of the line below it."""
     differentiable = bool(state.epochs) and not state.trials_started
     figures = []
     for panel in panels(state, differentiable=differentiable):
@@ -63,6 +63,7 @@ def picture(state: RunState, space: SearchSpace, name: str = "") -> Picture:
         _count(state.trials_failed, "failed trial") if state.trials_failed else "",
         _count(state.epochs_trained, "epoch") if state.epochs_trained else "",
         f"{state.seconds:.0f} s",
+        note,
     ]
     line = " · ".join(filter(None, done))
     message = state.message if state.status == "failed" else ""
@@ -101,9 +102,9 @@ def draw(picture: Picture) -> str:
     )
 
 
-def svg(state: RunState, space: SearchSpace, name: str = "") -> str:
+def svg(state: RunState, space: SearchSpace, name: str = "", note: str = "") -> str:
     """The dashboard of a state as one SVG."""
-    return draw(picture(state, space, name))
+    return draw(picture(state, space, name, note))
 
 
 def _card(x: float, y: float, width: float, height: float, body: str) -> str:

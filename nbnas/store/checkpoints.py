@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import sys
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -11,10 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from nbnas import jsonio
 from nbnas.errors import StoreError
 from nbnas.store.files import TEMPORARY, read_file, sync_folder, write_file
 
-__all__ = ["checkpoint_bytes", "load_checkpoint", "save_checkpoint", "sweep"]
+__all__ = ["checkpoint_bytes", "checkpoint_names", "load_checkpoint", "save_checkpoint", "sweep"]
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _METADATA = {"format": "nbnas 1"}
@@ -73,8 +75,16 @@ def load_checkpoint(folder: Path, digest: str, *, with_torch: bool) -> Mapping[s
         raise StoreError(f"{folder / digest} is not a safetensors file: {cause}. Restore it from a copy") from cause
 
 
+def checkpoint_names(folder: Path, digest: str) -> set[str]:
+    """The names of the arrays in a checkpoint whose bytes are right; torch is not needed for it."""
+    content = checkpoint_bytes(folder, digest)
+    length = int.from_bytes(content[:8], "little")  # a safetensors file begins with its JSON header
+    header = jsonio.loads(content[8 : 8 + length], str(folder / digest), error=StoreError)
+    return set(header) - {"__metadata__"} if isinstance(header, dict) else set()
+
+
 def sweep(folder: Path, keep: Collection[str]) -> None:
-    """Deletes checkpoints that are not among `keep`, and what interrupted saves left. Failures are for the next time."""
+    """Deletes checkpoints that are not among `keep`, and what interrupted saves left. Failures wait for later."""
     with suppress(OSError):
         for path in folder.iterdir():
             if path.name.startswith(TEMPORARY) or (_DIGEST.fullmatch(path.name) and path.name not in keep):
@@ -103,8 +113,6 @@ def _contiguous(array: Any) -> np.ndarray[Any, np.dtype[Any]]:
 
 
 def _tensors(tensors: Mapping[str, Any], arrays: Mapping[str, Any]) -> dict[str, Any]:
-    import sys
-
     torch = sys.modules["torch"]  # loaded: there are tensors
     result: dict[str, Any] = {name: torch.from_numpy(array) for name, array in arrays.items()}
     memories: set[int] = set()

@@ -1,4 +1,4 @@
-"""States (nested dicts, lists, numbers, tensors) as JSON plus named arrays. Closed: no code, no import paths, no pickle.
+"""States (nested dicts, lists, numbers, tensors) as JSON plus named arrays. Closed: no code, no paths, no pickle.
 
 Kept: `None`, bools, ints, floats with infinities and nan, texts, lists, tuples, dicts with their order and with keys of
 any of these plain kinds, tensors, numpy arrays and numpy scalars, bit by bit. One tensor at two places is one tensor
@@ -84,24 +84,27 @@ class _Encoder:
         self._names: dict[int, str] = {}
 
     def encode(self, value: Any, path: tuple[str, ...], depth: int) -> Any:
-        where = "/".join(("", *path)) or "/"
-        if depth > jsonio.MAX_DEPTH:
-            raise StoreError(f"state must be nested at most {jsonio.MAX_DEPTH} deep; {where:.200}. Flatten it")
         kind = type(value)
         if value is None or kind in (bool, str):
             return value
-        if kind is int:
-            if value.bit_length() > _LARGEST_BITS:
-                raise StoreError(f"integers must have at most {_LARGEST_BITS} bits, got {value.bit_length()}; {where}")
+        if kind is int and value.bit_length() <= _LARGEST_BITS:
             return value
+        if kind is float and math.isfinite(value):
+            return value
+        where = "/".join(("", *path)) or "/"
+        brackets = 2 if kind is tuple else 3 if isinstance(value, Mapping) and not _is_object(value) else 1
+        if depth + brackets - 1 > jsonio.MAX_DEPTH:
+            raise StoreError(f"state must be nested at most {jsonio.MAX_DEPTH} deep; {where:.200}. Flatten it")
+        if kind is int:
+            raise StoreError(f"integers must have at most {_LARGEST_BITS} bits, got {value.bit_length()}; {where}")
         if kind is float:
-            return value if math.isfinite(value) else {"$float": str(value)}
+            return {"$float": str(value)}
         if kind in (list, tuple):
             items = [self.encode(item, (*path, str(i)), depth + 1 + (kind is tuple)) for i, item in enumerate(value)]
             return items if kind is list else {"$tuple": items}
         if isinstance(value, np.generic):
             return {"$scalar": self._keep(value, path, where)}
-        if isinstance(value, np.ndarray):
+        if kind is np.ndarray:  # a subclass (masked) holds more than its numbers
             return {"$array": self._keep(value, path, where)}
         if isinstance(value, Mapping):
             return self._mapping(value, path, where, depth)
@@ -110,17 +113,19 @@ class _Encoder:
         if tensor is not None and isinstance(value, tensor):
             return {"$tensor": self._keep(value, path, where)}
         raise StoreError(
-            f"state must be made of JSON values, tuples, tensors and arrays, got {kind.__module__}.{kind.__qualname__}; "
-            f"{where}. Store what it is made of"
+            f"state must be made of JSON values, tuples, tensors and arrays, got {kind.__module__}.{kind.__qualname__}"
+            f"; {where}. Store what it is made of"
         )
 
     def _mapping(self, value: Mapping[Any, Any], path: tuple[str, ...], where: str, depth: int) -> Any:
-        if all(type(key) is str and not key.startswith("$") for key in value):
+        if _is_object(value):
             return {key: self.encode(item, (*path, key), depth + 1) for key, item in value.items()}
         pairs = []
         for key, item in value.items():
             if type(key) not in _PLAIN_KEYS:
-                raise StoreError(f"keys must be texts, numbers or tuples of them, got {key!r:.80}; {where}. Change the key")
+                raise StoreError(
+                    f"keys must be texts, numbers or tuples of them, got {key!r:.80}; {where}. Change the key"
+                )
             name = (*path, str(key))
             pairs.append([self.encode(key, (*name, "key"), depth + 3), self.encode(item, name, depth + 3)])
         return {"$map": pairs}
@@ -140,16 +145,22 @@ class _Encoder:
         return name
 
 
+def _is_object(value: Mapping[Any, Any]) -> bool:
+    """Whether a mapping is a JSON object as it is."""
+    return all(type(key) is str and not key.startswith("$") for key in value)
+
+
 def _decode(node: Any, arrays: Mapping[str, Any]) -> Any:
     if isinstance(node, list):
         return [_decode(item, arrays) for item in node]
     if not isinstance(node, dict):
         return node
-    tag, value = next(iter(node.items()), ("", None))
+    tag: str = next(iter(node), "")
     if not tag.startswith("$"):
         return {key: _decode(item, arrays) for key, item in node.items()}
     if len(node) != 1:
         raise ValueError(f"{tag} has neighbours")
+    value = node[tag]
     match tag:
         case "$float":
             return _FLOATS[value]
@@ -157,8 +168,10 @@ def _decode(node: Any, arrays: Mapping[str, Any]) -> Any:
             return tuple(_decode(item, arrays) for item in value)
         case "$map":
             return {_decode(key, arrays): _decode(item, arrays) for key, item in value}
-        case "$tensor" | "$array":
+        case "$tensor":
             return arrays[value]
+        case "$array":
+            return np.asarray(arrays[value])
         case "$scalar":
-            return arrays[value][()]
+            return np.asarray(arrays[value])[()]
     raise ValueError(f"{tag} is not known")

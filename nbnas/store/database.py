@@ -101,7 +101,9 @@ class Database:
         with self._turn, self._translated():
             count = self._connection.execute(statement, values).rowcount
         if expect is not None and count != expect:
-            raise StoreError(f"{self.path} is damaged: a statement changed {count} rows instead of {expect}. {_DAMAGED}")
+            raise StoreError(
+                f"{self.path} is damaged: a statement changed {count} rows instead of {expect}. {_DAMAGED}"
+            )
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

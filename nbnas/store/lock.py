@@ -41,7 +41,7 @@ class RunLock:
         # Not through a link: a foreign folder's `lock` could lead to any file, and the holder is written into it.
         flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
         try:
-            self._file: IO[bytes] = open(path, "r+b", buffering=0, opener=lambda name, _: os.open(name, flags, 0o644))
+            self._file: IO[bytes] = os.fdopen(os.open(path, flags, 0o644), "r+b", buffering=0)
         except OSError as cause:
             raise StoreError(
                 f"run {folder.name} must be writable to be continued, got: {cause.strerror}; {path}. "

@@ -106,6 +106,8 @@ def read_records(opener: Opener, after: int) -> Iterator[Record]:
             expected = list(range(max(after, 0) + 1, min(last, max(after, 0) + _BATCH) + 1))
             if [record.seq for record in records] != expected:
                 missing = next((seq for seq in expected if seq not in {record.seq for record in records}), "none")
-                raise StoreError(f"{database.path}: events must be numbered 1 to {last}, got {missing} missing. {_REMEDY}")
+                raise StoreError(
+                    f"{database.path}: events must be numbered 1 to {last}, got {missing} missing. {_REMEDY}"
+                )
         yield from records
         after = expected[-1] if expected else last

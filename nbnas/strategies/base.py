@@ -182,7 +182,8 @@ def strategy_to_json(settings: StrategySettings) -> dict[str, Any]:
 
 def strategy_from_json(value: Any, where: str) -> StrategySettings:
     """Reads what `strategy_to_json` wrote; only registered kinds exist."""
-    return kind_from_json(value, where, STRATEGIES, "strategy")
+    settings: StrategySettings = kind_from_json(value, where, STRATEGIES, "strategy")
+    return settings
 
 
 def kind_from_json(value: Any, where: str, table: Mapping[str, type[Any]], subject: str) -> Any:

@@ -35,6 +35,7 @@ class Choice(ipywidgets.VBox):
         self.kinds = dict(kinds)
         self._changed = changed
         self._forms: dict[str, SettingsForm] = {}
+        self._reason = ""  # why it is out of use
         options = [(titles.get(name) or name, name) for name in self.kinds]
         self.menu = answering(
             ipywidgets.Dropdown(options=options, description=heading, style={"description_width": "9.5em"})
@@ -80,8 +81,9 @@ class Choice(ipywidgets.VBox):
 
     def disable(self, reason: str) -> None:
         """Takes the card out of use and says why; an empty reason brings it back."""
-        if bool(reason) == self.menu.disabled:
+        if reason == self._reason:
             return
+        self._reason = reason
         self.menu.disabled = bool(reason)
         self._body.layout.display = "none" if reason else None
         self._say(reason)
@@ -92,7 +94,7 @@ class Choice(ipywidgets.VBox):
             self._forms[kind] = SettingsForm(self.kinds[kind])
             self._forms[kind].observe(lambda change: self._changed(), "value")
         self._body.children = (self.form,)
-        self._say("")
+        self._say(self._reason)
         self._changed()
 
     def _say(self, reason: str) -> None:

@@ -82,8 +82,8 @@ class SettingsForm(ipywidgets.VBox):
         value, self.errors = validated(self.cls, {name: row.read() for name, row in self._rows.items()})
         self.unmark()
         self._note.value = alert(self.errors.get("", ""))
+        self.valid = value is not None  # first: whoever observes the value may ask
         self.value = value
-        self.valid = value is not None
 
 
 class _Row:
@@ -102,9 +102,11 @@ class _Row:
             self.input = ipywidgets.Text(continuous_update=True, **options)
         answering(self.input)
         self._help = html(_help(info), "nbnas-help")
-        self._error = html()
+        self._error = html("", "nbnas-error")
         self.box = ipywidgets.VBox([self.input, self._help, self._error])
         self.box.add_class("nbnas-field")
+        if info.type is tuple:
+            self.box.add_class("nbnas-wide")
         self.input.observe(lambda change: changed(), "value")
 
     def fill(self, value: Any) -> None:

@@ -19,6 +19,7 @@ __all__ = [
     "headline",
     "incumbent",
     "plain_text",
+    "title",
     "under_way",
 ]
 
@@ -66,15 +67,24 @@ def duration(seconds: float) -> str:
 
 def headline(run: LiveRun) -> str:
     """Name, what is searched how, device and id."""
-    spec = run.spec
-    names = [type(part).__name__ for part in (spec.strategy, spec.evaluator) if part is not None]
-    how = f"{' × '.join(names)} in {run.space.name} on {getattr(spec.task, 'kind', type(spec.task).__name__)}"
-    title = escape(run.name or how)
-    details = f"{escape(how)} · " if run.name else ""
+    name, how = title(run), _how(run)
+    details = f"{escape(how)} · " if how != name else ""
     return (
-        f'<div class="nbnas-title">{title}</div><div class="nbnas-quiet">{details}seed {spec.seed} · '
+        f'<div class="nbnas-title">{escape(name)}</div><div class="nbnas-quiet">{details}seed {run.spec.seed} · '
         f"{escape(str(run.device))} · run <code>{escape(run.id)}</code></div>"
     )
+
+
+def title(run: LiveRun) -> str:
+    """The run's own name, or what is searched how."""
+    return run.name or _how(run)
+
+
+def _how(run: LiveRun) -> str:
+    spec = run.spec
+    names = [type(part).__name__ for part in (spec.strategy, spec.evaluator) if part is not None]
+    task = "" if spec.task is None else f" on {getattr(spec.task, 'kind', type(spec.task).__name__)}"
+    return f"{' × '.join(names)} in {run.space.name}{task}"
 
 
 def badge(status: str) -> str:

@@ -149,9 +149,7 @@ class RunView(ipywidgets.VBox):
                 self._heard = None
         heard = self._heard[0] if self._heard else ""
         for name, button in self.buttons.items():
-            disabled = name not in ALLOWED.get(status, ()) or heard in (name, "stop")
-            if button.disabled != disabled:
-                button.disabled = disabled
+            _set(button, name not in ALLOWED.get(status, ()) or heard in (name, "stop"), "disabled")
         words = f'<span class="nbnas-heard" role="status">{HEARD[heard]}</span>' if heard else ""
         _set(self._note, alert(self._complaint) or words or run_texts.under_way(self.run, now))
 
@@ -171,16 +169,15 @@ class RunView(ipywidgets.VBox):
                 self._charts[panel.key] = LiveChart(panel.label, panel.height(data))
             self._charts[panel.key].update(figure)
         wanted = tuple(self._charts[panel.key] for panel, _ in copied)
-        if wanted != self._grid.children:
-            self._grid.children = wanted
+        _set(self._grid, wanted, "children")
 
     def _leave_picture(self, status: str, now: run_texts.Counts) -> None:
         was, seq, at = self._pictured
         late = time.monotonic() - at > PICTURE_EVERY and seq != now.seq
         if self.output is None or (status == was and not late):
             return
-        name = self.run.name
-        picture = self.run.read(lambda state: static.picture(state, self.run.space, name))
+        name, note = run_texts.title(self.run), f"run {self.run.id}"
+        picture = self.run.read(lambda state: static.picture(state, self.run.space, name, note))
         replaces = status == "finished" and was and self.output is self._own
         leave = self.output.finish if replaces else self.output.picture
         leave(static.draw(picture), run_texts.plain_text(self.run, now))
@@ -196,6 +193,6 @@ class RunView(ipywidgets.VBox):
             _set(self._pulse, f'<div class="nbnas-stale" data-beat="{self._beat:.0f}">{words}</div>')
 
 
-def _set(widget: ipywidgets.HTML, value: str) -> None:
-    if widget.value != value:
-        widget.value = value
+def _set(widget: ipywidgets.Widget, value: Any, trait: str = "value") -> None:
+    if getattr(widget, trait) != value:
+        setattr(widget, trait, value)

@@ -11,7 +11,7 @@ import ipywidgets
 
 from nbnas.errors import NbnasError
 from nbnas.evaluators import EVALUATORS
-from nbnas.search import Budget
+from nbnas.processes import Budget
 from nbnas.settings import Settings, setting
 from nbnas.spaces import CATALOGUE, SearchSpace
 from nbnas.spec import RunSpec
@@ -28,13 +28,14 @@ from nbnas.widgets.run_view import RunView
 __all__ = ["RunOptions", "Workbench"]
 
 MOST_VIEWS = 3
+_NO_CODE = "# The code stands here once all fields are right." + 8 * "\n"
 
 
 @dataclass(frozen=True)
 class RunOptions(Settings):
     """What identifies a run, beside what it searches."""
 
-    seed: int = setting(0, "Of all its chance.", minimum=0, maximum=2**63 - 1)
+    seed: int = setting(0, "Of all its chance.", minimum=0)
     device: str = setting("auto", "Where networks are trained.", options=("auto", "cpu", "cuda", "mps"))
     name: str = setting("", "A label of your own.")
 
@@ -66,7 +67,11 @@ class Workbench(ipywidgets.VBox):
         for form in self._forms:
             form.observe(lambda change: self._changed(), "value")
         names = [("choose yourself", None), *((preset.title, number) for number, preset in enumerate(self.PRESETS))]
-        self.preset = answering(ipywidgets.Dropdown(options=names, description="Start from", value=None))
+        self.preset = answering(
+            ipywidgets.Dropdown(
+                options=names, description="Start from", value=None, style={"description_width": "9.5em"}
+            )
+        )
         self.preset.add_class("nbnas-menu")
         self.preset.observe(self._fill, "value")
         self.start = answering(ipywidgets.Button(description="Start", icon="play", button_style="primary"))
@@ -97,7 +102,9 @@ class Workbench(ipywidgets.VBox):
         return RunSpec(space, task, strategy, evaluator, budget, options.seed, options.device, options.name)
 
     def _layout(self) -> list[ipywidgets.Widget]:
-        run = ipywidgets.VBox([html('<div class="nbnas-heading">Run</div>'), self.budget, self.options])
+        columns = ipywidgets.Box([self.budget, self.options])
+        columns.add_class("nbnas-columns")
+        run = ipywidgets.VBox([html('<div class="nbnas-heading">Budget and run</div>'), columns])
         run.add_class("nbnas-card")
         cards = ipywidgets.Box([self.space, self.task, self.strategy, self.evaluator, run])
         cards.add_class("nbnas-cards")
@@ -136,7 +143,7 @@ class Workbench(ipywidgets.VBox):
             self._marked(None)
         self._alert.value = alert(problem)
         self.start.disabled = spec is None
-        self._code.value = code_panel(code_of(spec)) if spec is not None else ""
+        self._code.value = code_panel(code_of(spec) if spec is not None else _NO_CODE)
 
     def _start(self) -> None:
         spec = self.spec()

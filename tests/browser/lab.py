@@ -231,7 +231,7 @@ class Notebook:
         theme: JupyterLab's, as `set_theme` left it.
     """
 
-    TIMEOUT = 120.0
+    TIMEOUT = 60.0
 
     def __init__(self, page: Page, lab: Lab) -> None:
         self.page = page
@@ -283,18 +283,7 @@ class Notebook:
         Raises:
             TimeoutError: it is not within `timeout` seconds; with the states of kernel and cells.
         """
-        deadline = time.monotonic() + timeout
-        while time.monotonic() < deadline:
-            with contextlib.suppress(PlaywrightTimeoutError):
-                self.page.wait_for_function(f"() => {{ {SEES_NOTEBOOK} return {IS_IDLE}; }}", timeout=5000)
-                return
-            # A state that the kernel sends while the page connects is lost; any request makes it send the next.
-            print("POKE", self.page.evaluate(f"() => {{ {SEES_NOTEBOOK} return {STATE}; }}"))
-            self.page.evaluate(
-                f"() => {{ {SEES_NOTEBOOK} panel?.sessionContext?.session?.kernel?.requestKernelInfo().catch(() => 0); }}"
-            )
-        state = self.page.evaluate(f"() => {{ {SEES_NOTEBOOK} return {STATE}; }}")
-        raise TimeoutError(f"the kernel must be idle within {timeout:.0f} s, got {state}")
+        self._wait("the kernel must be idle", IS_IDLE, timeout)
 
     def save(self) -> None:
         """Saves the notebook with its outputs."""
@@ -334,7 +323,7 @@ class Notebook:
         name = f"JupyterLab {theme.capitalize()}"
         self._in_notebook("await app.commands.execute('apputils:change-theme', {theme: argument});", name)
         light = "true" if theme == "light" else "false"
-        self.page.wait_for_function(f"() => document.body.dataset.jpThemeLight === '{light}'")
+        self._wait(f"the theme must be {theme}", f"document.body.dataset.jpThemeLight === '{light}'", self.TIMEOUT)
         self.page.locator("#jupyterlab-splash").wait_for(state="detached")
         self.theme = theme
 
@@ -368,7 +357,7 @@ class Notebook:
                 .then(() => { window.nbnasRun = 'done'; }, error => { window.nbnasRun = String(error); });""",
             command,
         )
-        self.page.wait_for_function("() => window.nbnasRun !== null", timeout=timeout * 1000)
+        self._wait(f"{command} must end", "window.nbnasRun !== null", timeout)
         outcome = self.page.evaluate("() => window.nbnasRun")
         self.wait_idle(timeout=timeout)
         errors = self.cell_errors()
@@ -383,9 +372,18 @@ class Notebook:
         """Runs JavaScript that sees `app`, the notebook's `panel` and `argument`."""
         return self.page.evaluate(f"async argument => {{ {SEES_NOTEBOOK} {script} }}", argument)
 
+    def _wait(self, what: str, condition: str, timeout: float) -> None:
+        """Waits for a condition in JavaScript that sees `app` and `panel`."""
+        # Polled by the clock: animation frames, Playwright's default, may stop in a window that nobody sees.
+        script = f"() => {{ {SEES_NOTEBOOK} return {condition}; }}"
+        try:
+            self.page.wait_for_function(script, polling=50, timeout=timeout * 1000)
+        except PlaywrightTimeoutError:
+            state = self.page.evaluate(f"() => {{ {SEES_NOTEBOOK} return {STATE}; }}")
+            raise TimeoutError(f"{what} within {timeout:.0f} s, got {state}; console: {self.console[-5:]}") from None
+
     def _wait_ready(self) -> None:
-        ready = f"() => {{ {SEES_NOTEBOOK} return panel?.context && panel.sessionContext; }}"
-        self.page.wait_for_function(ready, timeout=self.TIMEOUT * 1000)
+        self._wait("the notebook must open", "panel?.context && panel.sessionContext", self.TIMEOUT)
         self._in_notebook("await panel.context.ready; await panel.sessionContext.ready;")
         self.wait_idle()
 

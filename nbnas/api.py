@@ -1,0 +1,173 @@
+"""The calls that notebooks and scripts make."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nbnas.bar import watch
+from nbnas.errors import SettingsError
+from nbnas.evaluators import EvaluatorSettings
+from nbnas.retraining import Retrained, retraining
+from nbnas.processes import Budget
+from nbnas.session import Candidate, Run, open_run, start
+from nbnas.spaces import Architecture, SearchSpace
+from nbnas.spec import RunSpec
+from nbnas.store import RunInfo, list_runs
+from nbnas.strategies import StrategySettings
+from nbnas.tasks import Task
+
+if TYPE_CHECKING:
+    from nbnas.widgets.workbench import Workbench as WorkbenchWidget
+
+__all__ = ["Drawing", "Runs", "Workbench", "draw_cell", "open", "retrain", "run_spec", "runs", "search"]
+
+
+def search(
+    space: SearchSpace,
+    task: Task | None,
+    strategy: StrategySettings,
+    evaluator: EvaluatorSettings | None = None,
+    *,
+    budget: Budget,
+    seed: int = 0,
+    device: str = "auto",
+    name: str = "",
+    background: bool = True,
+) -> Run:
+    """Starts a search and returns its run; at the end of a notebook cell the run shows itself, live.
+
+    Args:
+        space: what is searched.
+        task: the data; `None` only with a table.
+        strategy: how it is searched.
+        evaluator: how scores are got; none for a differentiable strategy.
+        budget: when it ends.
+        seed: from which all chance comes; the same seed gives the same run.
+        device: `auto` takes the first there is of CUDA, MPS, CPU.
+        name: a label of your own.
+        background: return at once; otherwise wait for the end behind a progress bar.
+
+    Raises:
+        NbnasError: the parts do not fit together; nothing has been started then.
+        RunError: `background=False` and the run failed.
+    """
+    spec = RunSpec(space, task, strategy, evaluator, budget, seed, device, name)
+    return run_spec(spec, background=background)
+
+
+def run_spec(spec: RunSpec, *, background: bool = True, quiet: bool = False) -> Run:
+    """Starts the run of a specification, as `search` does."""
+    run = start(spec)
+    return run if background else watch(run, quiet=quiet)
+
+
+def open(run_id: str, *, task: Task | None = None, evaluator: EvaluatorSettings | None = None) -> Run:
+    """Opens a stored run: look at it, and go on with `run.resume()`.
+
+    Args:
+        run_id: as `nb.runs()` lists it.
+        task: the task again, where its data are your own.
+        evaluator: the evaluator again, where its table was given as arrays.
+
+    Raises:
+        StoreError: there is no such run, or it is damaged.
+    """
+    return open_run(run_id, task=task, evaluator=evaluator)
+
+
+class Runs(list[RunInfo]):
+    """The stored runs, newest first; shows itself as a table."""
+
+    def __repr__(self) -> str:
+        if not self:
+            return "no runs yet"
+        rows = [("run", "status", "strategy", "space", "task", "events", "name")]
+        rows += [
+            (run.run_id, run.status, run.strategy, run.space, run.task, str(run.events), run.problem or run.label)
+            for run in self
+        ]
+        widths = [max(len(row[column]) for row in rows) for column in range(6)]
+        return "\n".join(
+            "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[6]]).rstrip()
+            for row in rows
+        )
+
+
+def runs() -> Runs:
+    """All stored runs, the newest first."""
+    return Runs(list_runs())
+
+
+def retrain(candidate: Candidate | None, *, epochs: int, seed: int = 0, device: str = "auto") -> Retrained:
+    """Trains a found architecture from scratch on train and valid, and measures it once on test.
+
+    Args:
+        candidate: what a run found: `run.incumbent`.
+        epochs: how long.
+        seed: of weights and order.
+        device: where.
+
+    Raises:
+        SettingsError: there is no candidate, or no epoch.
+    """
+    if not isinstance(candidate, Candidate):
+        raise SettingsError(f"candidate must be the incumbent of a run, got {candidate!r:.80}. Pass run.incumbent")
+    if isinstance(epochs, bool) or not isinstance(epochs, int) or epochs < 1:
+        raise SettingsError(f"epochs must be a whole number >= 1, got {epochs!r:.80}; in retrain.", field="epochs")
+    training = retraining(candidate, epochs=epochs, seed=seed, device=device)
+    while True:
+        try:
+            next(training)
+        except StopIteration as end:
+            result: Retrained = end.value
+            return result
+
+
+class Drawing:
+    """An SVG picture that shows itself in a notebook."""
+
+    def __init__(self, svg: str) -> None:
+        self.svg = svg
+
+    def _repr_svg_(self) -> str:
+        return self.svg
+
+    def save(self, path: str | Path) -> None:
+        """Writes the picture to a file."""
+        Path(path).write_text(self.svg, encoding="utf-8")
+
+
+def draw_cell(
+    space: SearchSpace,
+    architecture: Architecture | None = None,
+    distribution: dict[str, dict[str, float]] | None = None,
+) -> Drawing:
+    """Draws an architecture of a space, or the space itself.
+
+    Args:
+        space: where it belongs.
+        architecture: what to draw; `None` draws what is open.
+        distribution: probability of each option by decision name; edges get width and colour from it.
+    """
+    from nbnas.charts.cell_graph import draw
+
+    if architecture is not None:
+        space.validate(architecture)
+    return Drawing(draw(space.graph(architecture, distribution)))
+
+
+def Workbench(**settings: Any) -> WorkbenchWidget:  # noqa: N802 - reads as the class that it makes
+    """A whole search by mouse: forms, Start, the live view, and the code cell that does the same."""
+    from nbnas.widgets.workbench import Workbench as Widget
+
+    return Widget(**settings)
+
+
+def _show(run: Run) -> None:
+    from nbnas.widgets.run_view import RunView
+
+    RunView(run)._ipython_display_()
+
+
+Run.display_hook = staticmethod(_show)

@@ -1,0 +1,98 @@
+"""Everything that is wrong with a stored run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from nbnas.errors import StoreError
+from nbnas.store.checkpoints import checkpoint_names
+from nbnas.store.checks import check_event_schema
+from nbnas.store.codec import array_names
+from nbnas.store.database import Database
+from nbnas.store.folders import run_folder
+from nbnas.store.opening import reading
+from nbnas.store.rows import get_meta, record_of
+from nbnas.store.states import read_index, read_row
+
+__all__ = ["verify"]
+
+_META = {"spec": dict, "label": str, "created": float, "events": int, "saved": dict}
+_BATCH = 500
+
+
+def verify(run_id: str, runs: Path | None = None) -> list[str]:
+    """Reads a run to the last byte and says all that is wrong with it; empty where it is whole. Alters nothing.
+
+    Raises:
+        StoreError: the id is not one, or there is no such run.
+    """
+    folder = run_folder(run_id, runs)
+    problems: list[str] = []
+    try:
+        with reading(folder) as database:
+            check_event_schema(database)
+            problems += _structure(database)
+            problems += _meta(database)
+            problems += _events(database)
+            problems += _saved(database, folder / "checkpoints")
+    except StoreError as cause:
+        problems.append(str(cause))
+    return problems
+
+
+def _structure(database: Database) -> list[str]:
+    found = [str(text) for (text,) in database.rows("PRAGMA integrity_check(20)")]
+    return [] if found == ["ok"] else [f"{database.path}: {text}" for text in found]
+
+
+def _meta(database: Database) -> list[str]:
+    problems = []
+    for key, kind in _META.items():
+        try:
+            get_meta(database, key, kind)
+        except StoreError as cause:
+            problems.append(str(cause))
+    return problems
+
+
+def _events(database: Database) -> list[str]:
+    problems = []
+    expected = 1
+    while rows := database.rows(
+        "SELECT seq, time, kind, body, crc FROM event WHERE seq >= ? ORDER BY seq LIMIT ?", expected, _BATCH
+    ):
+        for row in rows:
+            if row[0] != expected:
+                problems.append(f"{database.path}: events {expected} to {row[0] - 1} are missing")
+            expected = row[0] + 1
+            try:
+                record_of(database, row)
+            except StoreError as cause:
+                problems.append(str(cause))
+    try:
+        last = get_meta(database, "events", int)
+    except StoreError:  # told already
+        return problems
+    if last >= expected:
+        problems.append(f"{database.path}: events {expected} to {last} are missing")
+    elif last < expected - 1:
+        problems.append(f"{database.path}: events {last + 1} to {expected - 1} are there, but were not counted")
+    return problems
+
+
+def _saved(database: Database, folder: Path) -> list[str]:
+    try:
+        ids = read_index(database).ids
+    except StoreError:  # told already
+        return []
+    problems = []
+    for number in ids:
+        try:
+            row = read_row(database, number)
+            needed, _ = array_names(row.skeleton, f"{database.path}: saved state {number}")
+            there = checkpoint_names(folder, row.digest) if row.digest is not None else set()
+            if lost := sorted(needed - there):
+                problems.append(f"{database.path}: saved state {number} lacks tensors: {', '.join(lost[:5])}")
+        except StoreError as cause:
+            problems.append(str(cause))
+    return problems
