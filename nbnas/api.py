@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from nbnas.bar import watch
 from nbnas.errors import SettingsError
 from nbnas.evaluators import EvaluatorSettings
-from nbnas.retraining import Retrained, retraining
 from nbnas.processes import Budget
+from nbnas.retraining import Retrained, retraining
 from nbnas.session import Candidate, Run, open_run, start
 from nbnas.spaces import Architecture, SearchSpace
 from nbnas.spec import RunSpec
@@ -157,7 +157,7 @@ def draw_cell(
     return Drawing(draw(space.graph(architecture, distribution)))
 
 
-def Workbench(**settings: Any) -> WorkbenchWidget:  # noqa: N802 - reads as the class that it makes
+def Workbench(**settings: Any) -> WorkbenchWidget:
     """A whole search by mouse: forms, Start, the live view, and the code cell that does the same."""
     from nbnas.widgets.workbench import Workbench as Widget
 

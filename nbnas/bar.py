@@ -41,7 +41,12 @@ def _bar(run: Run) -> None:
     from rich.markup import escape
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"), TimeElapsedColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f}%"),
+        TimeElapsedColumn(),
+    )
     left = TextColumn("{task.fields[left]}")
     with Progress(*columns, left, console=Console(stderr=True)) as bar:
         line = bar.add_task("", total=1.0, left="")

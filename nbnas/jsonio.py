@@ -16,9 +16,7 @@ MAX_BYTES = 4_000_000
 def dumps(value: Any, *, indent: int | None = None) -> str:
     """Writes `value` with sorted keys; NaN and infinity raise `ValueError`."""
     separators = (",", ":") if indent is None else (",", ": ")
-    return json.dumps(
-        value, allow_nan=False, ensure_ascii=False, sort_keys=True, indent=indent, separators=separators
-    )
+    return json.dumps(value, allow_nan=False, ensure_ascii=False, sort_keys=True, indent=indent, separators=separators)
 
 
 def pointer(where: str, key: str | int) -> str:
@@ -71,9 +69,7 @@ def loads(text: str | bytes, where: str, *, error: type[NbnasError] = SpecError)
         return result
 
     try:
-        return json.loads(
-            text, parse_constant=refuse, parse_float=number, parse_int=whole, object_pairs_hook=unique
-        )
+        return json.loads(text, parse_constant=refuse, parse_float=number, parse_int=whole, object_pairs_hook=unique)
     except json.JSONDecodeError as cause:
         raise error(f"{where}: must be JSON; line {cause.lineno}, column {cause.colno}: {cause.msg}") from None
 

@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from nbnas.errors import ResumeError, RunError, SettingsError, TrialError
+from nbnas.evaluators.base import Evaluator, Scoring
+from nbnas.evaluators.shared_weights import SharedWeightsEvaluator
 from nbnas.events import (
     DistributionUpdated,
     EpochFinished,
@@ -29,8 +31,6 @@ from nbnas.events import (
     TrialProgressed,
     TrialStarted,
 )
-from nbnas.evaluators.base import Evaluator, Scoring
-from nbnas.evaluators.shared_weights import SharedWeightsEvaluator
 from nbnas.settings import Settings, setting
 from nbnas.spaces import SearchSpace
 from nbnas.strategies.base import BlackBoxStrategy, DifferentiableStrategy, Done, Failure, Proposal, Wait

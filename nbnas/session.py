@@ -160,7 +160,9 @@ class Run:
         """How much of the budget is used, in [0, 1]."""
         if self._search is not None:
             return min(1.0, self._search.fraction)
-        used = self.read(lambda state: (state.trials_finished + state.trials_failed, state.epochs_trained, state.seconds))
+        used = self.read(
+            lambda state: (state.trials_finished + state.trials_failed, state.epochs_trained, state.seconds)
+        )
         return min(1.0, self.spec.budget.fraction(*used))
 
     @property
@@ -424,4 +426,3 @@ def _compare(before: Mapping[str, Any], now: Mapping[str, Any], *, accept_differ
             f"run must be resumed where it can repeat itself, but {'; '.join(differs)}. "
             f"Call resume(accept_differences=True) to go on all the same"
         )
-

@@ -7,12 +7,15 @@ import types
 import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
-from typing import Any, ClassVar, Self, Union, get_args, get_origin, get_type_hints
+from typing import Any, ClassVar, Self, TypeAlias, Union, get_args, get_origin, get_type_hints
 
 from nbnas.errors import NbnasError, SettingsError
 from nbnas.jsonio import pointer
 
 __all__ = ["FieldInfo", "Settings", "field_infos", "setting"]
+
+_Type: TypeAlias = type
+"""`type` inside a class that has a field of that name."""
 
 
 def setting(
@@ -45,9 +48,9 @@ class FieldInfo:
     """What a form needs to know of one field."""
 
     name: str
-    type: type
+    type: _Type
     optional: bool
-    item: type | None
+    item: _Type | None
     """The type of the items when `type` is `tuple`."""
     default: Any
     help: str
@@ -149,7 +152,9 @@ class Settings:
                 )
         for entry in fields(cls):  # type: ignore[arg-type]
             if entry.name not in value and entry.default is MISSING and entry.default_factory is MISSING:
-                raise _error(cls.error, f"{pointer(where, entry.name)}: is missing; {cls.__name__} needs it", entry.name)
+                raise _error(
+                    cls.error, f"{pointer(where, entry.name)}: is missing; {cls.__name__} needs it", entry.name
+                )
         try:
             return cls(**{name: tuple(item) if isinstance(item, list) else item for name, item in value.items()})
         except NbnasError as cause:
@@ -196,7 +201,7 @@ def _scalar(info: FieldInfo, kind: type, value: Any, refuse: Any) -> Any:
             raise refuse("a whole number")
         value = value.__index__()
     elif kind is float:
-        if isinstance(value, bool) or not isinstance(value, int | float) and not hasattr(value, "__float__"):
+        if isinstance(value, bool) or (not isinstance(value, int | float) and not hasattr(value, "__float__")):
             raise refuse("a number")
         try:
             value = float(value)

@@ -11,8 +11,8 @@ from nbnas import jsonio
 from nbnas.errors import SettingsError, SpecError
 from nbnas.evaluators.base import EvaluatorSettings, evaluator_from_json, evaluator_to_json
 from nbnas.evaluators.shared_weights import SharedWeightsEvaluator
-from nbnas.seeds import generator, seed_of
 from nbnas.processes import Budget, OneShot, Process, Relaxation, Search, Trials
+from nbnas.seeds import generator, seed_of
 from nbnas.spaces import SearchSpace
 from nbnas.strategies.base import (
     BlackBoxSettings,
@@ -104,7 +104,9 @@ class RunSpec:
             raise SpecError(f"{where} must be an object, got {value!r:.80}")
         schema = value.get("schema", SCHEMA)
         if schema != SCHEMA or isinstance(schema, bool):
-            raise SpecError(f"{where}: /schema must be {SCHEMA}, got {schema!r:.40}. A newer nbnas wrote it: update nbnas")
+            raise SpecError(
+                f"{where}: /schema must be {SCHEMA}, got {schema!r:.40}. A newer nbnas wrote it: update nbnas"
+            )
         for key in value:
             if key not in _KEYS:
                 raise SpecError(f"{where}: {key!r:.80} is not a part of a specification; known: {', '.join(_KEYS)}")

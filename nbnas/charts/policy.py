@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from nbnas.charts.figure import Figure, Points, axis, empty, figure, points, scatter
-from nbnas.charts.palette import BLUE, PURPLE, VERMILLION
+from nbnas.charts.palette import PURPLE, SKY, VERMILLION
 from nbnas.state import RunState
 
 __all__ = ["PolicyData", "data", "draw"]
@@ -28,7 +28,7 @@ def draw(data: PolicyData) -> Figure:
     """Markers for rewards, a line for the baseline, a dotted line for the entropy on its own axis."""
     if not data.reward.x:
         return empty("Controller", "Reward, baseline and entropy of the controller will appear here.")
-    marker = {"color": BLUE, "size": 5, "symbol": "circle", "opacity": 0.6}
+    marker = {"color": SKY, "size": 5, "symbol": "circle", "opacity": 0.8}
     baseline = {"color": VERMILLION, "width": 2.2, "dash": "solid"}
     entropy = {"color": PURPLE, "width": 2, "dash": "dot"}
     traces = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from nbnas.charts.figure import Figure, Points, axis, empty, figure, points, scatter
-from nbnas.charts.palette import BLUE, GREEN, VERMILLION
+from nbnas.charts.palette import BLUE, GREEN, SKY, VERMILLION
 from nbnas.state import RunState
 
 __all__ = ["AliveData", "PopulationData", "alive", "data", "draw", "draw_alive"]
@@ -67,7 +67,7 @@ def draw_alive(data: AliveData) -> Figure:
         return empty("Who is alive", "The living members of the population will appear here.")
     oldest, fittest = 0, max(range(len(data.trials)), key=lambda place: data.fitness[place])
     kinds = {
-        "member": ("circle", 8, BLUE, [p for p in range(len(data.trials)) if p not in (oldest, fittest)]),
+        "member": ("circle", 8, SKY, [p for p in range(len(data.trials)) if p not in (oldest, fittest)]),
         "oldest": ("x", 9, GREEN, [oldest]),
         "fittest": ("star", 13, VERMILLION, [fittest]),
     }

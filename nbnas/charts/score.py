@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from nbnas.charts.figure import Figure, Points, axis, empty, figure, points, scatter
-from nbnas.charts.palette import BLUE, VERMILLION
+from nbnas.charts.palette import SKY, VERMILLION
 from nbnas.state import RunState
 
 __all__ = ["ScoreData", "data", "draw"]
@@ -31,7 +31,7 @@ def draw(data: ScoreData) -> Figure:
     if not data.scores.x:
         return empty("Score", "The score of each trial will appear here.")
     title = f"Score of each trial, best {data.top:.4g}" if data.top is not None else "Score of each trial"
-    marker = {"color": BLUE, "size": 6, "symbol": "circle", "opacity": 0.75}
+    marker = {"color": SKY, "size": 6, "symbol": "circle", "opacity": 0.9}
     line = {"color": VERMILLION, "width": 2.2, "shape": "hv"}
     traces = [
         scatter("score", "trial", data.scores, mode="markers", marker=marker, hovertemplate="trial %{x}: %{y:.4f}"),

@@ -18,8 +18,8 @@ import numpy as np
 from typing_extensions import override
 
 from nbnas.errors import RunError, TrialError
-from nbnas.events import Evaluation, Progress
 from nbnas.evaluators.base import EvaluatorSettings, Scoring
+from nbnas.events import Evaluation, Progress
 from nbnas.seeds import generator, seed_of
 from nbnas.settings import setting
 from nbnas.spaces import Architecture, SearchSpace

@@ -15,8 +15,8 @@ import numpy.typing as npt
 from typing_extensions import override
 
 from nbnas.errors import SettingsError, SpaceError, TrialError
-from nbnas.events import Evaluation, Progress
 from nbnas.evaluators.base import Evaluator, EvaluatorSettings, Scoring
+from nbnas.events import Evaluation, Progress
 from nbnas.settings import setting
 from nbnas.spaces import SearchSpace
 from nbnas.strategies.base import Proposal
@@ -69,7 +69,9 @@ class Table:
             with np.load(path, allow_pickle=False) as arrays:
                 columns = {name: arrays[name] for name in arrays.files}
         except (OSError, ValueError, zipfile.BadZipFile, EOFError) as cause:
-            raise SettingsError(f"table must be an npz file of plain arrays, got {str(path)!r}: {cause}", field="table") from None
+            raise SettingsError(
+                f"table must be an npz file of plain arrays, got {str(path)!r}: {cause}", field="table"
+            ) from None
         if "architecture" not in columns:
             known = ", ".join(columns) or "none"
             raise SettingsError(f"table must have an array named architecture, got {known}; {path}", field="table")
@@ -133,7 +135,8 @@ class Tabular(EvaluatorSettings):
             table = Table.load(self.table)
         if self.score not in table.metrics:
             raise SettingsError(
-                f"score must be a metric of the table ({', '.join(table.metrics)}), got {self.score!r:.80}.", field="score"
+                f"score must be a metric of the table ({', '.join(table.metrics)}), got {self.score!r:.80}.",
+                field="score",
             )
         return table
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, ClassVar
 from typing_extensions import override
 
 from nbnas.errors import TrialError
-from nbnas.events import Evaluation, TrialProgressed
 from nbnas.evaluators.base import Evaluator, EvaluatorSettings, Scoring
+from nbnas.events import Evaluation, TrialProgressed
 from nbnas.seeds import seed_of
 from nbnas.settings import setting
 from nbnas.spaces import SearchSpace

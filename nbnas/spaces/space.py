@@ -90,7 +90,7 @@ class SearchSpace:
         """
         if not isinstance(value, dict):
             raise SpaceError(f"{where} must be an object, got {value!r:.80}")
-        if value.get("schema") is not SCHEMA and value.get("schema") != SCHEMA or isinstance(value["schema"], bool):
+        if (value.get("schema") is not SCHEMA and value.get("schema") != SCHEMA) or isinstance(value["schema"], bool):
             raise SpaceError(
                 f"{where}: /schema must be {SCHEMA}, got {value.get('schema')!r:.80}. "
                 f"A newer version of nbnas may have written it: update nbnas"
@@ -107,9 +107,7 @@ class SearchSpace:
             known = ", ".join(COMPONENTS)
             raise SpaceError(f"{where}: /component/kind: {kind!r:.80} is not a known component; known: {known}")
         fields = {key: item for key, item in component.items() if key != "kind"}
-        return cls(
-            value["name"], COMPONENTS[kind].from_json(fields, f"{where}: /component"), dims=value["dims"]
-        )
+        return cls(value["name"], COMPONENTS[kind].from_json(fields, f"{where}: /component"), dims=value["dims"])
 
     @classmethod
     def load(cls, path: str | Path) -> SearchSpace:
@@ -274,7 +272,9 @@ class SearchSpace:
         """
         vector = np.asarray(code, dtype=float)
         if vector.shape != (sum(self._counts),):
-            raise SpaceError(f"code must have shape ({sum(self._counts)},), got {vector.shape}; in space {self.name!r}.")
+            raise SpaceError(
+                f"code must have shape ({sum(self._counts)},), got {vector.shape}; in space {self.name!r}."
+            )
         choices: list[int | None] = []
         start = 0
         for count in self._counts:

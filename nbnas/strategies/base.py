@@ -112,7 +112,7 @@ class DifferentiableStrategy(Protocol):
         """One epoch; yields once a batch, returns metrics. Closing the generator stops within the batch."""
 
     def probabilities(self) -> Mapping[str, Mapping[str, Mapping[str, float]]]:
-        """group -> decision -> option -> softmax(alpha)."""
+        """Group -> decision -> option -> softmax(alpha)."""
 
     def derive(self) -> Architecture:
         """The architecture that the architecture weights stand for now."""

@@ -92,9 +92,7 @@ class _Reinforce:
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
-        events: list[Event] = [
-            PolicyUpdated(trial, reward, baseline, reward - baseline, float(walk.entropy.detach()))
-        ]
+        events: list[Event] = [PolicyUpdated(trial, reward, baseline, reward - baseline, float(walk.entropy.detach()))]
         if self.told % SHOW_EVERY == 0:
             events += distribution_event("policy", self.told, {"policy": self._most_probable_rows()})
         return events

@@ -10,7 +10,7 @@ import ipywidgets
 
 from nbnas.settings import Settings
 from nbnas.widgets.form import SettingsForm
-from nbnas.widgets.page import answering, escape, html
+from nbnas.widgets.page import escape, html, menu
 
 __all__ = ["Choice", "first_line"]
 
@@ -37,10 +37,7 @@ class Choice(ipywidgets.VBox):
         self._forms: dict[str, SettingsForm] = {}
         self._reason = ""  # why it is out of use
         options = [(titles.get(name) or name, name) for name in self.kinds]
-        self.menu = answering(
-            ipywidgets.Dropdown(options=options, description=heading, style={"description_width": "9.5em"})
-        )
-        self.menu.add_class("nbnas-menu")
+        self.menu = menu(heading, options, options[0][1])
         self._doc = html("", "nbnas-doc")
         self._body = ipywidgets.VBox()
         self._body.add_class("nbnas-form")

@@ -10,7 +10,7 @@ import traitlets
 
 from nbnas.settings import FieldInfo, Settings, field_infos
 from nbnas.widgets.form_values import parse, shown, validated
-from nbnas.widgets.page import alert, answering, escape, html
+from nbnas.widgets.page import LABEL, alert, answering, escape, html
 
 __all__ = ["SettingsForm"]
 
@@ -92,7 +92,7 @@ class _Row:
     def __init__(self, info: FieldInfo, changed: Callable[[], None]) -> None:
         self.info = info
         words = f"{info.help} {_limits(info)}".strip()
-        options = {"description": info.name, "tooltip": words, "style": {"description_width": "9.5em"}}
+        options = {"description": info.name, "tooltip": words, "style": LABEL}
         if info.type is bool:
             self.input = ipywidgets.Checkbox(indent=True, **options)
         elif info.options is not None and info.type is not tuple:

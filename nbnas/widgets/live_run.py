@@ -13,7 +13,7 @@ __all__ = ["ENDED", "LiveRun"]
 
 T = TypeVar("T")
 
-ENDED = ("stopped", "finished", "failed")
+ENDED = ("stopped", "finished", "failed", "interrupted")
 
 
 class LiveRun(Protocol):

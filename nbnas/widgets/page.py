@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from html import escape
 from importlib.resources import files
@@ -9,7 +10,9 @@ from typing import Any
 
 import ipywidgets
 
-__all__ = ["alert", "answering", "escape", "html", "style"]
+__all__ = ["LABEL", "alert", "answering", "escape", "html", "menu", "style"]
+
+LABEL = {"description_width": "9.5em"}
 
 
 @cache
@@ -44,4 +47,11 @@ def answering(widget: Any) -> Any:
     comm = widget.comm
     if hasattr(comm, "_reply_subshell_for"):
         comm._reply_subshell_for = lambda data, default: default
+    return widget
+
+
+def menu(label: str, options: Sequence[tuple[str, Any]], value: Any) -> ipywidgets.Dropdown:
+    """A menu with its label before it."""
+    widget = answering(ipywidgets.Dropdown(options=options, value=value, description=label, style=LABEL))
+    widget.add_class("nbnas-menu")
     return widget

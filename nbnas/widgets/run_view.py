@@ -36,8 +36,9 @@ ALLOWED = {
     "starting": ("stop",),
     "running": ("pause", "stop"),
     "paused": ("step", "resume", "stop"),
-    "stopped": ("resume",),
-    "failed": ("resume",),
+    "stopped": ("step", "resume"),
+    "failed": ("step", "resume"),
+    "interrupted": ("step", "resume"),
 }
 BUTTONS = {
     "pause": ("Pause", "pause", "Hold the run after the work under way"),
@@ -135,6 +136,7 @@ class RunView(ipywidgets.VBox):
     def _press(self, name: str, call: Callable[[], Any]) -> None:
         """Passes a click on. Only notes that it was heard: writing is the flusher's."""
         self._heard, self._complaint = (name, self.run.status, self._seen), ""
+        self._flusher.wake(self)  # before the call, which takes a while when it starts a stopped run again
         try:
             call()
         except NbnasError as error:

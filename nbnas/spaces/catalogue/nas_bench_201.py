@@ -32,7 +32,9 @@ def to_official(space: SearchSpace, architecture: Architecture) -> str:
     """The benchmark's own text, such as `|nor_conv_3x3~0|+|none~0|skip_connect~1|+|…|`."""
     chosen = space.options(architecture)
     nodes = (
-        "|" + "|".join(f"{OFFICIAL_NAMES[str(chosen[f'edge_{source}_{target}'])]}~{source}" for source in range(target)) + "|"
+        "|"
+        + "|".join(f"{OFFICIAL_NAMES[str(chosen[f'edge_{source}_{target}'])]}~{source}" for source in range(target))
+        + "|"
         for target in (1, 2, 3)
     )
     return "+".join(nodes)
@@ -50,7 +52,9 @@ def from_official(space: SearchSpace, text: str) -> Architecture:
                     raise ValueError
                 chosen[f"edge_{source}_{target}"] = ours[operation]
     except (KeyError, ValueError):
-        raise SpaceError(f"text must be an architecture of NAS-Bench-201 such as |none~0|+…, got {text!r:.120}") from None
+        raise SpaceError(
+            f"text must be an architecture of NAS-Bench-201 such as |none~0|+…, got {text!r:.120}"
+        ) from None
     return space.architecture(chosen)
 
 
