@@ -274,7 +274,7 @@ class Record:
         kind = EVENTS.get(value["kind"])
         if kind is None:
             raise StoreError(
-                f"event {value['seq']}: {value['kind']!r:.80} is not a known kind of event. A newer nbnas wrote it: update"
+                f"event {value['seq']}: {value['kind']!r:.80} is not a known event. A newer nbnas wrote it: update"
             )
         try:
             event = kind(**{name: _frozen(item) for name, item in value["event"].items()})

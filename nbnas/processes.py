@@ -333,7 +333,8 @@ class Search:
         if stored.event.semantic_json() != event.semantic_json():
             raise ResumeError(
                 f"resumed run must repeat event {stored.seq} ({type(stored.event).__name__}), got "
-                f"{type(event).__name__}: {event.semantic_json()!r:.200} instead of {stored.event.semantic_json()!r:.200}. "
+                f"{type(event).__name__}: {event.semantic_json()!r:.200} instead of "
+                f"{stored.event.semantic_json()!r:.200}. "
                 f"Something that the run depends on has changed: code, data or versions"
             )
         return True

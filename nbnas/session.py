@@ -73,8 +73,8 @@ class _Stop(Exception):
 class Run:
     """One execution of one specification, stored in one folder.
 
-    Made by `nb.search` and `nb.open`. While it runs, a worker thread does the work; `pause`, `step`, `resume` and `stop`
-    return at once.
+    Made by `nb.search` and `nb.open`. While it runs, a worker thread does the work; `pause`, `step`, `resume` and
+    `stop` return at once.
     """
 
     display_hook: ClassVar[Callable[[Run], None] | None] = None

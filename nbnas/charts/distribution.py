@@ -93,15 +93,10 @@ def draw(data: HeatData) -> Figure:
     traces = [trace, _texts(data, cell)] if written else [trace]
     shared = [plain(option, 14) for option in data.rows[0][1]]
     columns = shared if uniform else [f"option {place + 1}" for place in range(width)]
-    x = axis(
-        "",
-        range=[-0.5, width - 0.5],
-        tickvals=list(range(width)),
-        ticktext=columns,
-        showgrid=False,
-        tickangle=0 if width <= 5 else -35,
-    )
-    y = axis("", range=[len(data.rows) - 0.5, -0.5], showgrid=False, tickvals=list(range(len(data.rows))))
+    quiet = {"showgrid": False, "ticks": ""}
+    x = axis("", range=[-0.5, width - 0.5], tickvals=list(range(width)), ticktext=columns, **quiet)
+    x["tickangle"] = 0 if width <= 5 else -35
+    y = axis("", range=[len(data.rows) - 0.5, -0.5], tickvals=list(range(len(data.rows))), **quiet)
     y["ticktext"] = [plain(name, 22) for name, _, _ in data.rows]
     y["tickfont"] = {"size": 11 if len(data.rows) <= 16 else 9}
     title = f"{source_words(data.source)}, after step {data.step}"

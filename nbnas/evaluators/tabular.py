@@ -163,7 +163,7 @@ class _Tabular:
         row = self.table.rows.get(text)
         if row is None:
             raise TrialError(
-                f"table must hold the architecture, got none for {text} (trial {trial}). Add its row, or narrow the space",
+                f"table must hold the architecture, got none for {text} (trial {trial}). Add its row",
                 cause="missing",
             )
         columns = ((name, float(column[row])) for name, column in self.table.metrics.items())

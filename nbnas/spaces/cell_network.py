@@ -24,7 +24,7 @@ __all__ = ["CellNetwork"]
 
 @dataclass(frozen=True)
 class CellNetwork(Component):
-    """One cell, repeated: node 0 is its input, the last node its output, and every earlier node feeds every later one."""
+    """One cell, repeated: node 0 is its input, the last its output, and every earlier node feeds every later one."""
 
     kind: ClassVar[str] = "cell_network"
 

@@ -11,8 +11,8 @@ from nbnas.errors import StoreError
 from nbnas.store.checks import check_event_schema
 from nbnas.store.database import Database
 from nbnas.store.folders import is_run_id, runs_folder
-from nbnas.store.lock import probe
-from nbnas.store.opening import reading
+from nbnas.store.lock import is_busy
+from nbnas.store.opening import read
 from nbnas.store.rows import get_meta, record_of
 
 __all__ = ["RunInfo", "list_runs"]
@@ -71,24 +71,26 @@ def list_runs(runs: Path | None = None) -> list[RunInfo]:
 
 def _info(folder: Path) -> RunInfo:
     try:
-        with probe(folder) as busy:
-            pass
-        with reading(folder) as database:
-            check_event_schema(database)
-            spec = get_meta(database, "spec", dict)
-            return RunInfo(
-                folder.name,
-                label=get_meta(database, "label", str),
-                created=get_meta(database, "created", float),
-                status=_status(database, busy),
-                strategy=_name(spec.get("strategy")),
-                space=_name(spec.get("space")),
-                task=_name(spec.get("task")),
-                events=get_meta(database, "events", int),
-                busy=busy,
-            )
+        busy = is_busy(folder)
+        return read(folder, lambda database: _describe(database, folder.name, busy))
     except StoreError as cause:
         return RunInfo(folder.name, problem=str(cause))
+
+
+def _describe(database: Database, run_id: str, busy: bool) -> RunInfo:
+    check_event_schema(database)
+    spec = get_meta(database, "spec", dict)
+    return RunInfo(
+        run_id,
+        label=get_meta(database, "label", str),
+        created=get_meta(database, "created", float),
+        status=_status(database, busy),
+        strategy=_name(spec.get("strategy")),
+        space=_name(spec.get("space")),
+        task=_name(spec.get("task")),
+        events=get_meta(database, "events", int),
+        busy=busy,
+    )
 
 
 def _status(database: Database, busy: bool) -> str:

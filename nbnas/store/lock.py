@@ -8,8 +8,7 @@ import socket
 import sys
 import time
 import weakref
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -20,10 +19,10 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-__all__ = ["RunLock", "probe"]
+__all__ = ["RunLock", "is_busy"]
 
-_PATIENCE = 0.5
-"""Seconds for which a writer tries: readers hold the lock for some milliseconds."""
+_PATIENCE = 0.2
+"""Seconds for which a writer tries: who asks whether a run is busy holds the lock for some microseconds."""
 
 _HELD: weakref.WeakSet[RunLock] = weakref.WeakSet()
 
@@ -63,7 +62,7 @@ class RunLock:
                     f"run {run_id} must be open for writing only once, got a second time; {_holder(path)} has it. "
                     "Close it there (a notebook: run.stop(), or restart its kernel), or read it with RunReader"
                 )
-            time.sleep(0.01)
+            time.sleep(0.002)
 
     def _sign(self) -> None:
         holder = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.time()}
@@ -89,18 +88,16 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget_in_child)
 
 
-@contextmanager
-def probe(folder: Path) -> Iterator[bool]:
-    """Whether somebody writes to the run. Where nobody does, nobody begins within the block, which must be short."""
+def is_busy(folder: Path) -> bool:
+    """Whether somebody writes to the run now."""
     path = folder / "lock"
     try:
         # Not blocking: a foreign folder's `lock` could be a pipe.
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
     except OSError:  # never locked, or a folder from elsewhere
-        yield False
-        return
+        return False
     try:
-        yield not _try_lock(descriptor, path, shared=True)
+        return not _try_lock(descriptor, path, shared=True)
     finally:
         os.close(descriptor)
 

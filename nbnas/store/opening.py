@@ -5,15 +5,20 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 from nbnas.errors import StoreError
 from nbnas.store.database import Database
-from nbnas.store.lock import probe
+from nbnas.store.lock import is_busy
 
-__all__ = ["open_for_writing", "reading"]
+__all__ = ["open_for_writing", "read"]
+
+T = TypeVar("T")
+
+_TRIES = 3
 
 
 def open_for_writing(folder: Path) -> Database:
@@ -24,17 +29,31 @@ def open_for_writing(folder: Path) -> Database:
     return Database(path, write=True)
 
 
-@contextmanager
-def reading(folder: Path) -> Iterator[Database]:
-    """A connection for a short read. It leaves nothing behind where nobody writes and the run was closed properly."""
+def read(folder: Path, work: Callable[[Database], T]) -> T:
+    """What `work` reads from the run's database. No writer waits for it, and no file is left beside a closed run."""
     path = folder / "run.db"
-    with probe(folder) as busy:
-        if not busy and _unfinished(path) and not os.access(folder, os.W_OK):
-            with _copied(path) as copy, _closing(Database(copy)) as database:
-                yield database
+    for _ in range(_TRIES):
+        if is_busy(folder):
+            break
+        if not _unfinished(path):
+            # The file as it lies there, without any lock; whether a writer came meanwhile shows afterwards.
+            before = _signature(path)
+            try:
+                with closing(Database(path, immutable=True)) as database:
+                    result = work(database)
+            except StoreError:
+                if _signature(path) == before:
+                    raise
+            else:
+                if _signature(path) == before:
+                    return result
+        elif os.access(folder, os.W_OK):
+            break
         else:
-            with _closing(Database(path, immutable=not busy and not _unfinished(path))) as database:
-                yield database
+            with _copied(path) as copy, closing(Database(copy)) as database:
+                return work(database)
+    with closing(Database(path)) as database:
+        return work(database)
 
 
 def _unfinished(path: Path) -> bool:
@@ -43,6 +62,14 @@ def _unfinished(path: Path) -> bool:
         return Path(f"{path}-wal").stat().st_size > 0
     except OSError:
         return False
+
+
+def _signature(path: Path) -> tuple[object, ...]:
+    try:
+        status = path.stat()
+    except OSError:
+        return ()
+    return (status.st_ino, status.st_size, status.st_mtime_ns, _unfinished(path))
 
 
 @contextmanager
@@ -56,11 +83,3 @@ def _copied(path: Path) -> Iterator[Path]:
         except OSError as cause:
             raise StoreError(f"{path} cannot be read: {cause.strerror}. Check that its folder may be read") from cause
         yield copy
-
-
-@contextmanager
-def _closing(database: Database) -> Iterator[Database]:
-    try:
-        yield database
-    finally:
-        database.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from functools import partial
 from typing import Any
 
 from nbnas import jsonio
@@ -18,7 +18,7 @@ __all__ = ["add_event", "checked_text", "crc", "get_meta", "meta_row", "read_rec
 _BATCH = 500
 _REMEDY = "Restore run.db from a copy; `nbnas verify` lists everything that is wrong"
 
-Opener = Callable[[], AbstractContextManager[Database]]
+Reader = Callable[[Callable[[Database], Any]], Any]
 
 
 def crc(*fields: Any) -> int:
@@ -88,26 +88,28 @@ def record_of(database: Database, row: tuple[Any, ...]) -> Record:
     return Record.from_json({"seq": seq, "time": time, "kind": kind, "event": event})
 
 
-def read_records(opener: Opener, after: int) -> Iterator[Record]:
+def read_records(read: Reader, after: int) -> Iterator[Record]:
     """All records after number `after` that are stored now, in order, none missing.
 
-    The database is open only while a batch is read, so that a slow consumer hinders nobody.
+    Args:
+        read: calls its argument with the database; once a batch, so that a slow consumer hinders nobody.
+        after: the number before the first one.
     """
-    last: int | None = None
-    while last is None or after < last:
-        with opener() as database:
-            if last is None:
-                last = get_meta(database, "events", int)
-            rows = database.rows(
-                "SELECT seq, time, kind, body, crc FROM event WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?",
-                max(after, 0), last, _BATCH,
-            )  # fmt: skip
-            records = [record_of(database, row) for row in rows]
-            expected = list(range(max(after, 0) + 1, min(last, max(after, 0) + _BATCH) + 1))
-            if [record.seq for record in records] != expected:
-                missing = next((seq for seq in expected if seq not in {record.seq for record in records}), "none")
-                raise StoreError(
-                    f"{database.path}: events must be numbered 1 to {last}, got {missing} missing. {_REMEDY}"
-                )
-        yield from records
-        after = expected[-1] if expected else last
+    after = max(after, 0)
+    last = read(lambda database: get_meta(database, "events", int))
+    while after < last:
+        upto = min(last, after + _BATCH)
+        yield from read(partial(_read_batch, after=after, upto=upto))
+        after = upto
+
+
+def _read_batch(database: Database, after: int, upto: int) -> list[Record]:
+    rows = database.rows(
+        "SELECT seq, time, kind, body, crc FROM event WHERE seq > ? AND seq <= ? ORDER BY seq", after, upto
+    )
+    expected = range(after + 1, upto + 1)
+    found = [row[0] for row in rows]
+    if found != list(expected):
+        missing = next((seq for seq in expected if seq not in found), "another number")
+        raise StoreError(f"{database.path}: event {missing} must be there, got none. {_REMEDY}")
+    return [record_of(database, row) for row in rows]

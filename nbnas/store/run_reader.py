@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from nbnas.errors import StoreError
 from nbnas.events import Record
 from nbnas.store.checks import check_event_schema, load_result
 from nbnas.store.database import Database
 from nbnas.store.folders import run_folder
-from nbnas.store.lock import probe
-from nbnas.store.opening import reading
+from nbnas.store.lock import is_busy
+from nbnas.store.opening import read
 from nbnas.store.rows import get_meta, read_records
 from nbnas.store.states import read_index
 
 __all__ = ["RunReader"]
+
+T = TypeVar("T")
 
 
 class RunReader:
@@ -34,9 +35,7 @@ class RunReader:
     def __init__(self, run_id: str, runs: Path | None = None) -> None:
         self.path = run_folder(run_id, runs)
         self._closed = False
-        with self._reading() as database:
-            check_event_schema(database)
-            get_meta(database, "spec", dict)
+        self._read(check_event_schema)
 
     @property
     def run_id(self) -> str:
@@ -46,21 +45,18 @@ class RunReader:
     @property
     def spec(self) -> dict[str, Any]:
         """The specification that the run was created with (a new copy each time)."""
-        with self._reading() as database:
-            spec: dict[str, Any] = get_meta(database, "spec", dict)
+        spec: dict[str, Any] = self._read(lambda database: get_meta(database, "spec", dict))
         return spec
 
     @property
     def label(self) -> str:
         """What people call the run."""
-        with self._reading() as database:
-            return str(get_meta(database, "label", str))
+        return str(self._read(lambda database: get_meta(database, "label", str)))
 
     @property
     def last_seq(self) -> int:
         """The number of the last event that is stored now."""
-        with self._reading() as database:
-            return int(get_meta(database, "events", int))
+        return int(self._read(lambda database: get_meta(database, "events", int)))
 
     def records(self, after: int = 0) -> Iterator[Record]:
         """The records after number `after` that are stored now, in order, each checked.
@@ -68,17 +64,15 @@ class RunReader:
         Raises:
             StoreError: one is damaged or missing; it is named.
         """
-        return read_records(self._reading, after)
+        return read_records(self._read, after)
 
     def busy(self) -> bool:
         """Whether a writer has the run open now."""
-        with probe(self.path) as busy:
-            return busy
+        return is_busy(self.path)
 
     def results(self) -> tuple[str, ...]:
         """The names of all results."""
-        with self._reading() as database:
-            return tuple(sorted(read_index(database).result))
+        return tuple(sorted(self._read(read_index).result))
 
     def result(self, name: str) -> dict[str, Any]:
         """A result, checked.
@@ -86,8 +80,7 @@ class RunReader:
         Raises:
             StoreError: there is none of this name, or it is damaged.
         """
-        with self._reading() as database:
-            return load_result(database, self.path, name)
+        return self._read(lambda database: load_result(database, self.path, name))
 
     def close(self) -> None:
         """Ends reading; again is fine."""
@@ -99,9 +92,7 @@ class RunReader:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    @contextmanager
-    def _reading(self) -> Iterator[Database]:
+    def _read(self, work: Callable[[Database], T]) -> T:
         if self._closed:
             raise StoreError(f"run {self.run_id} must be open to be read, got a closed one. Open it again")
-        with reading(self.path) as database:
-            yield database
+        return read(self.path, work)

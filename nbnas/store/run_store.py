@@ -6,7 +6,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -153,7 +153,7 @@ class RunStore:
         Raises:
             StoreError: one is damaged or missing; it is named.
         """
-        return read_records(lambda: nullcontext(self._database), after)
+        return read_records(lambda work: work(self._database), after)
 
     def save_resume_point(self, seq: int, state: Mapping[str, Any]) -> str | None:
         """Saves the state after event `seq`; the last two points are kept.

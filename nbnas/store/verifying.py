@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from nbnas.errors import StoreError
@@ -10,7 +11,7 @@ from nbnas.store.checks import check_event_schema
 from nbnas.store.codec import array_names
 from nbnas.store.database import Database
 from nbnas.store.folders import run_folder
-from nbnas.store.opening import reading
+from nbnas.store.opening import read
 from nbnas.store.rows import get_meta, record_of
 from nbnas.store.states import read_index, read_row
 
@@ -27,16 +28,21 @@ def verify(run_id: str, runs: Path | None = None) -> list[str]:
         StoreError: the id is not one, or there is no such run.
     """
     folder = run_folder(run_id, runs)
-    problems: list[str] = []
+    # The database first: a checkpoint that a writer replaces meanwhile is not missing.
     try:
-        with reading(folder) as database:
-            check_event_schema(database)
-            problems += _structure(database)
-            problems += _meta(database)
-            problems += _events(database)
-            problems += _saved(database, folder / "checkpoints")
+        return read(folder, lambda database: _verify(database, folder / "checkpoints"))
     except StoreError as cause:
-        problems.append(str(cause))
+        return [str(cause)]
+
+
+def _verify(database: Database, checkpoints: Path) -> list[str]:
+    check_event_schema(database)
+    problems = []
+    for part in (_structure, _meta, _events, partial(_saved, folder=checkpoints)):
+        try:
+            problems += part(database)
+        except StoreError as cause:
+            problems.append(str(cause))
     return problems
 
 

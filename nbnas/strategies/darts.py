@@ -2,9 +2,9 @@
 
 Liu, Simonyan & Yang, DARTS: Differentiable Architecture Search, ICLR 2019, arXiv:1806.09055: Eq. 2 (softmax mixture),
 Eqs. 3-4 (bilevel problem) with xi = 0, Algorithm 1.
-Differs from the paper: first order only. On cells whose edges are all kept (NAS-Bench-201) each edge takes its strongest
-operation other than `none`; there is no choice of two inputs a node. Its learning rate for alpha, 3e-4 over 50 epochs of
-CIFAR-10, hardly moves alpha in the few batches of a small task: raise it there.
+Differs from the paper: first order only. On cells whose edges are all kept (NAS-Bench-201) each edge takes its
+strongest operation other than `none`; there is no choice of two inputs a node. Its learning rate for alpha, 3e-4 over
+50 epochs of CIFAR-10, hardly moves alpha in the few batches of a small task: raise it there.
 """
 
 from __future__ import annotations

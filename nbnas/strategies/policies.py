@@ -43,7 +43,7 @@ class Walk(NamedTuple):
 
 
 class Policy(nn.Module):
-    """Base: walks over the decisions, skipping those that are not active; a subclass gives logits and what it remembers."""
+    """Base: walks over the active decisions; a subclass gives logits and what it remembers."""
 
     def __init__(self, space: SearchSpace) -> None:
         super().__init__()

@@ -1,9 +1,9 @@
 """REINFORCE: a controller proposes architectures and learns from their reward.
 
 Zoph & Le, Neural Architecture Search with Reinforcement Learning, ICLR 2017, arXiv:1611.01578 (an LSTM controller,
-REINFORCE with a moving-average baseline); Williams, Machine Learning 8, 1992. `controller="softmax"` is the REINFORCE of
-NAS-Bench-201 (Dong & Yang, ICLR 2020, arXiv:2001.00326): one softmax a decision, Adam, baseline 0.9. With the evaluator
-`SharedWeights` it is the search of ENAS (Pham et al., ICML 2018, arXiv:1802.03268).
+REINFORCE with a moving-average baseline); Williams, Machine Learning 8, 1992. `controller="softmax"` is the REINFORCE
+of NAS-Bench-201 (Dong & Yang, ICLR 2020, arXiv:2001.00326): one softmax a decision, Adam, baseline 0.9. With the
+evaluator `SharedWeights` it is the search of ENAS (Pham et al., ICML 2018, arXiv:1802.03268).
 Differs from the papers: one update a reward instead of a minibatch of them; one LSTM layer; no tanh constant and no
 temperature on the logits. A trial that fails teaches nothing. An answer that comes late is taken at the policy of then.
 """

@@ -144,12 +144,13 @@ class RunView(ipywidgets.VBox):
         self._flusher.wake(self)
 
     def _answer(self, status: str, now: run_texts.Counts) -> None:
-        if self._heard is not None:
-            name, before, number = self._heard
+        pressed = self._heard
+        if pressed is not None:
+            name, before, number = pressed
             stepped = name == "step" and now.seq > number and status == "paused"
             if stepped or (status != before and (name != "step" or status in ENDED)):
-                self._heard = None
-        heard = self._heard[0] if self._heard else ""
+                pressed = self._heard = None
+        heard = pressed[0] if pressed else ""
         for name, button in self.buttons.items():
             _set(button, name not in ALLOWED.get(status, ()) or heard in (name, "stop"), "disabled")
         words = f'<span class="nbnas-heard" role="status">{HEARD[heard]}</span>' if heard else ""

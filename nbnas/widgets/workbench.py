@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, fields
 from typing import Any, ClassVar
 
 import ipywidgets
@@ -12,7 +12,6 @@ import ipywidgets
 from nbnas.errors import NbnasError
 from nbnas.evaluators import EVALUATORS
 from nbnas.processes import Budget
-from nbnas.settings import Settings, setting
 from nbnas.spaces import CATALOGUE, SearchSpace
 from nbnas.spec import RunSpec
 from nbnas.strategies import STRATEGIES
@@ -21,23 +20,15 @@ from nbnas.widgets.choice import Choice
 from nbnas.widgets.code import code_of, code_panel, space_expression
 from nbnas.widgets.form import SettingsForm
 from nbnas.widgets.live_output import LiveOutput
-from nbnas.widgets.page import alert, answering, html, style
+from nbnas.widgets.page import alert, answering, html, menu, style
 from nbnas.widgets.presets import PRESETS, Preset
+from nbnas.widgets.run_options import RunOptions
 from nbnas.widgets.run_view import RunView
 
-__all__ = ["RunOptions", "Workbench"]
+__all__ = ["Workbench"]
 
 MOST_VIEWS = 3
 _NO_CODE = "# The code stands here once all fields are right." + 8 * "\n"
-
-
-@dataclass(frozen=True)
-class RunOptions(Settings):
-    """What identifies a run, beside what it searches."""
-
-    seed: int = setting(0, "Of all its chance.", minimum=0)
-    device: str = setting("auto", "Where networks are trained.", options=("auto", "cpu", "cuda", "mps"))
-    name: str = setting("", "A label of your own.")
 
 
 class Workbench(ipywidgets.VBox):
@@ -67,12 +58,7 @@ class Workbench(ipywidgets.VBox):
         for form in self._forms:
             form.observe(lambda change: self._changed(), "value")
         names = [("choose yourself", None), *((preset.title, number) for number, preset in enumerate(self.PRESETS))]
-        self.preset = answering(
-            ipywidgets.Dropdown(
-                options=names, description="Start from", value=None, style={"description_width": "9.5em"}
-            )
-        )
-        self.preset.add_class("nbnas-menu")
+        self.preset = menu("Start from", names, None)
         self.preset.observe(self._fill, "value")
         self.start = answering(ipywidgets.Button(description="Start", icon="play", button_style="primary"))
         self.start.on_click(lambda _: self._start())

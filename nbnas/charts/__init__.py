@@ -1,0 +1,1 @@
+"""Charts of runs: each a data function and a draw function, without torch and without Jupyter."""
