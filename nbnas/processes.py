@@ -26,6 +26,7 @@ from nbnas.events import (
     IncumbentChanged,
     Progress,
     Record,
+    RunFinished,
     TrialFailed,
     TrialFinished,
     TrialProgressed,
@@ -259,7 +260,8 @@ class Search:
     @property
     def end(self) -> str | None:
         """Why the search is at its end (`budget`, `done`), or `None`."""
-        if self.fraction >= 1:
+        repeating = bool(self._expected) and self.budget.seconds is not None  # which there was time for already
+        if self.fraction >= 1 and not repeating:
             return "budget"
         return "done" if self.exhausted else None
 
@@ -268,10 +270,29 @@ class Search:
         """How much of the budget is used."""
         return self.budget.fraction(self.trials, self.epochs, self.seconds)
 
+    @property
+    def done_seq(self) -> int:
+        """The number of the last event that this process has given or repeated: where a resume point belongs.
+
+        Smaller than `seq` while a resumed search repeats what is stored.
+        """
+        return self._expected[0].seq - 1 if self._expected else self.seq
+
     def stamp(self, event: Event) -> Record:
         """Gives an event its number and time."""
         self.seq += 1
         return Record(self.seq, time.time(), event)
+
+    def finish(self) -> Record:
+        """The last record of a search that is at its end.
+
+        Raises:
+            ResumeError: more is stored than the resumed search has repeated.
+        """
+        assert self.end is not None
+        if self._expected:
+            raise _not_repeated(self._expected[0], "its end")
+        return self.stamp(RunFinished(self.end))
 
     def step(self) -> Generator[Record | Progress, None, None]:
         """Does one step; yields new records, each to be stored before it is shown.
@@ -331,10 +352,13 @@ class Search:
             return False
         stored = self._expected.popleft()
         if stored.event.semantic_json() != event.semantic_json():
-            raise ResumeError(
-                f"resumed run must repeat event {stored.seq} ({type(stored.event).__name__}), got "
-                f"{type(event).__name__}: {event.semantic_json()!r:.200} instead of "
-                f"{stored.event.semantic_json()!r:.200}. "
-                f"Something that the run depends on has changed: code, data or versions"
-            )
+            text = f"{type(event).__name__}: {event.semantic_json()!r:.200} instead of "
+            raise _not_repeated(stored, f"{text}{stored.event.semantic_json()!r:.200}")
         return True
+
+
+def _not_repeated(stored: Record, found: str) -> ResumeError:
+    return ResumeError(
+        f"resumed run must repeat event {stored.seq} ({type(stored.event).__name__}), got {found}. "
+        f"Something that the run depends on has changed: code, data or versions"
+    )

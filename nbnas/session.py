@@ -27,7 +27,6 @@ from nbnas.events import (
     Progress,
     Record,
     RunFailed,
-    RunFinished,
     RunPaused,
     RunResumed,
     RunStarted,
@@ -317,7 +316,7 @@ class Run:
                 self._steps = max(0, self._steps - 1)
             if self._holding or time.monotonic() - saved_at >= max(_SAVE_SECONDS, _SAVE_SHARE * cost):
                 cost, saved_at = self._save(store, search), time.monotonic()
-        self._record(store, search.stamp(RunFinished(search.end)))
+        self._record(store, search.finish())
 
     @property
     def _holding(self) -> bool:
@@ -344,7 +343,7 @@ class Run:
     def _save(self, store: RunStore, search: Search) -> float:
         """Writes a resume point; returns the seconds it took."""
         start = time.monotonic()
-        digest = store.save_resume_point(search.seq, search.state_dict())
+        digest = store.save_resume_point(search.done_seq, search.state_dict())
         if digest is not None:
             self._record(store, search.stamp(CheckpointSaved("resume", digest)))
         return time.monotonic() - start

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from nbnas.charts.figure import DASHES, Figure, Points, axis, empty, figure, points, scatter
+from nbnas.charts.figure import DASHES, Figure, Points, axis, empty, figure, points, scatter, uid
 from nbnas.charts.palette import BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILLION
 from nbnas.state import RunState
 
@@ -61,9 +61,7 @@ def _trace(name: str, series: Points, marker: Figure, line: Figure, where: str) 
     mode = "lines+markers" if len(series.x) <= 60 else "lines"
     hover = "epoch %{x}: %{y:.4f}"
     words = _words(name)
-    return scatter(
-        f"epoch:{name}", words, series, mode=mode, marker=marker, line=line, yaxis=where, hovertemplate=hover
-    )
+    return scatter(uid(name), words, series, mode=mode, marker=marker, line=line, yaxis=where, hovertemplate=hover)
 
 
 def _words(name: str) -> str:

@@ -6,13 +6,14 @@ colour of text or background: who shows it takes those of the page.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from nbnas.charts.text import plain
 from nbnas.series import Series
 
-__all__ = ["DASHES", "GRID", "Figure", "Points", "axis", "empty", "figure", "points", "scatter"]
+__all__ = ["DASHES", "GRID", "Figure", "Points", "axis", "empty", "figure", "points", "scatter", "uid"]
 
 Figure = dict[str, Any]
 
@@ -39,11 +40,16 @@ def points(series: Series | None) -> Points:
     return Points(tuple(series.x), tuple(series.y), series.generation)
 
 
-def scatter(uid: str, name: str, series: Points, **style: Any) -> Figure:
+def uid(*names: str) -> str:
+    """An identity of a trace made of names of people. It becomes a part of the page, so it is plain text always."""
+    return "u" + hashlib.sha256("\0".join(names).encode(errors="replace")).hexdigest()[:16]
+
+
+def scatter(key: str, name: str, series: Points, **style: Any) -> Figure:
     """A scatter trace that grows at its end; `name` is text of people."""
     return {
         "type": "scatter",
-        "uid": uid,
+        "uid": key,
         "meta": {"generation": series.generation},
         "name": plain(name, 40),
         "x": list(series.x),
@@ -80,6 +86,7 @@ def figure(title: str, traces: Sequence[Figure], x: Figure, y: Figure, **more: A
             "orientation": "h", "x": 0, "xanchor": "left", "y": 1.01, "yanchor": "bottom",
             "font": {"size": 11}, "bgcolor": "rgba(0,0,0,0)",
         },
+        "showlegend": True,
         "hovermode": "closest",
         "uirevision": "keep",
         "xaxis": x,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from nbnas.charts.distribution import source_words
-from nbnas.charts.figure import DASHES, Figure, Points, axis, empty, figure, points, scatter
+from nbnas.charts.figure import DASHES, Figure, Points, axis, empty, figure, points, scatter, uid
 from nbnas.charts.palette import operation_colour
 from nbnas.charts.text import plain
 from nbnas.series import Series
@@ -75,7 +75,7 @@ def draw(data: LineData) -> Figure:
         wins = winners.get((line.group, line.decision)) is line
         style = {"color": operation_colour(line.option), "width": 2.2 if wins else 1}
         style["dash"] = DASHES[options.index(line.option) % len(DASHES)]
-        trace = scatter(f"line:{line.group}:{line.decision}:{line.option}", line.option, line.points, mode="lines")
+        trace = scatter(uid(line.group, line.decision, line.option), line.option, line.points, mode="lines")
         decision = plain(line.decision, 30)
         hover = f"{decision} {plain(line.option, 30)}: " + "%{y:.3f}<extra></extra>"
         trace |= {

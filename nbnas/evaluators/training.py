@@ -74,6 +74,7 @@ class _Training:
                 raise TrialError(f"{cause}; {where}", cause=cause.cause) from None
             metrics = {"train_loss": loss, "valid_accuracy": valid["accuracy"], "valid_loss": valid["loss"]}
             yield TrialProgressed(trial, epoch + 1, settings.epochs, metrics)
-        metrics["parameters"] = float(parameters(network))
         measured = {"train_seconds": time.perf_counter() - start}
-        return Evaluation(metrics, (metrics["valid_accuracy"],), measured=measured)
+        # A new mapping: the old one is in an event.
+        found = {**metrics, "parameters": float(parameters(network))}
+        return Evaluation(found, (found["valid_accuracy"],), measured=measured)

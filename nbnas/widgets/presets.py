@@ -41,7 +41,14 @@ PRESETS = (
         Pick("Training", {"epochs": 1}),
         {"trials": 40},
     ),
-    Preset("DARTS: gradients on a supernet, digits", _SMALL, _DIGITS, Pick("Darts", {"alpha_learning_rate": 0.01}), None, {"epochs": 20}),
+    Preset(
+        "DARTS: gradients on a supernet, digits",
+        _SMALL,
+        _DIGITS,
+        Pick("Darts", {"alpha_learning_rate": 0.01}),
+        None,
+        {"epochs": 20},
+    ),
     Preset(
         "ENAS: a controller on shared weights, digits",
         _SMALL,

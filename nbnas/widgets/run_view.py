@@ -23,7 +23,6 @@ from nbnas.widgets.page import alert, answering, html, style
 __all__ = ["RunView"]
 
 PICTURE_EVERY = 20.0  # seconds between two pictures of a run under way
-BEAT_EVERY = 4.0
 IDLE = 1.0  # seconds between two looks at a run that was stopped and may be resumed
 
 HEARD = {
@@ -67,11 +66,9 @@ class RunView(ipywidgets.VBox):
         self._seen = -1
         self._was = ""
         self._pictured: tuple[str, int, float] = ("", -1, 0.0)  # status, event number, time of the last picture
-        self._beat = 0.0
         self._charts: dict[str, LiveChart] = {}
         self._badge, self._bar, self._facts = html(), html(), html()
         self._note, self._failures, self._best = html(), html(), html()
-        self._pulse = html()
         self.buttons = {name: self._button(name) for name in BUTTONS}
         self._cell = CellGraphView()
         self._grid = ipywidgets.Box()
@@ -84,7 +81,7 @@ class RunView(ipywidgets.VBox):
         row.add_class("nbnas-controls")
         card = ipywidgets.VBox([self._best, self._cell])
         card.add_class("nbnas-card")
-        body = [head, self._bar, row, self._pulse, self._failures, card, self._grid]
+        body = [head, self._bar, row, self._failures, card, self._grid]
         super().__init__([style(), *body])
         self.add_class("nbnas-run")
         self._own = LiveOutput(self, f"run {run.id}: evaluate the run again to see it live")
@@ -122,7 +119,6 @@ class RunView(ipywidgets.VBox):
             self._draw()
             self._seen, self._was = now.seq, status
         self._leave_picture(status, now)
-        self._pulsate(status)
         if status == "finished":
             return None
         return IDLE if status in ENDED else PERIOD
@@ -177,23 +173,15 @@ class RunView(ipywidgets.VBox):
     def _leave_picture(self, status: str, now: run_texts.Counts) -> None:
         was, seq, at = self._pictured
         late = time.monotonic() - at > PICTURE_EVERY and seq != now.seq
-        if self.output is None or (status == was and not late):
+        output = self.output  # a workbench takes it away on its own thread
+        if output is None or (status == was and not late):
             return
         name, note = run_texts.title(self.run), f"run {self.run.id}"
         picture = self.run.read(lambda state: static.picture(state, self.run.space, name, note))
-        replaces = status == "finished" and was and self.output is self._own
-        leave = self.output.finish if replaces else self.output.picture
+        replaces = status == "finished" and was and output is self._own
+        leave = output.finish if replaces else output.picture
         leave(static.draw(picture), run_texts.plain_text(self.run, now))
         self._pictured = (status, now.seq, time.monotonic())
-
-    def _pulsate(self, status: str) -> None:
-        """Renews a note that only shows when it is not renewed for a while: then the kernel is gone or hangs."""
-        if status == "finished":
-            _set(self._pulse, "")
-        elif time.monotonic() - self._beat > BEAT_EVERY:
-            self._beat = time.monotonic()
-            words = "No news from the kernel. If it was restarted, run the cell again."
-            _set(self._pulse, f'<div class="nbnas-stale" data-beat="{self._beat:.0f}">{words}</div>')
 
 
 def _set(widget: ipywidgets.Widget, value: Any, trait: str = "value") -> None:

@@ -1,0 +1,234 @@
+"""The table of NAS-Bench-201 under a simulated budget of 12,000 s, with the strategies of nbnas.
+
+    python benchmarks/nas_bench_201.py --workers 2 --out nas_bench_201.json
+
+A search is told the accuracy on CIFAR-10 valid after 12 epochs; the architecture that scored best there is looked up
+after 200 epochs. A query costs 12 of the 200 epochs of training and a quarter of one epoch for validation; the first
+query that would exceed the budget ends the run and is discarded. No architecture is free because it was seen before.
+Run `seed` has the generator that `nb.search(..., seed=seed)` gives to its strategy; all seeds from 0 on are reported.
+Published figures: Dong & Yang, NAS-Bench-201, ICLR 2020, arXiv:2001.00326, Table 5. The table is read from the folder
+that the environment variable NBNAS_DATA names (default: ../shared/data beside the repository).
+"""
+
+import os
+
+# Before torch loads; results of a seed depend on the number of threads, and one is the fastest here.
+os.environ["OMP_NUM_THREADS"] = "1"
+
+import argparse
+import json
+import multiprocessing
+import statistics
+import sys
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from nbnas import strategies
+from nbnas.evaluators import Table
+from nbnas.events import Evaluation
+from nbnas.seeds import generator
+from nbnas.spaces import SearchSpace, nas_bench_201
+from nbnas.spaces.catalogue.nas_bench_201 import from_official
+from nbnas.strategies import BlackBoxSettings, Proposal
+
+BUDGET = 12_000.0
+"""Simulated seconds on one GTX 1080 Ti."""
+SCORE = "valid_accuracy_12_percent"
+COST = "query_seconds"
+REPORTED = {
+    "C10 valid": "cifar10_valid_200",
+    "C10 test": "cifar10_test_200",
+    "C100 test": "cifar100_test_200",
+}
+
+OPTIMUM = {"C10 valid": "91.61", "C10 test": "94.37", "C100 test": "73.51"}
+"""As published."""
+
+
+@dataclass(frozen=True)
+class Method:
+    """A row of the table: settings, number of seeds, figures to compare with (mean, standard deviation) in %."""
+
+    settings: BlackBoxSettings
+    seeds: int
+    published: Mapping[str, tuple[float, float]]
+    recomputed: tuple[float, float] | None = None
+    """C10 test of a plain script on this table, 500 seeds."""
+
+
+METHODS = {
+    "random search": Method(
+        strategies.RandomSearch(),
+        500,
+        {"C10 valid": (90.93, 0.36), "C10 test": (93.70, 0.36), "C100 test": (71.04, 1.07)},
+        (93.75, 0.34),
+    ),
+    "regularized evolution (P=10, S=3)": Method(
+        strategies.RegularizedEvolution(population=10, tournament=3),
+        500,
+        {"C10 valid": (91.19, 0.31), "C10 test": (93.92, 0.30), "C100 test": (71.84, 0.99)},
+        (93.90, 0.44),
+    ),
+    "REINFORCE (softmax)": Method(
+        strategies.Reinforce(controller="softmax", learning_rate=0.01, baseline_decay=0.9, entropy_weight=0.0),
+        500,
+        {"C10 valid": (91.09, 0.37), "C10 test": (93.85, 0.37), "C100 test": (71.71, 1.09)},
+        (93.80, 0.30),
+    ),
+    "REINFORCE (LSTM)": Method(strategies.Reinforce(controller="lstm"), 50, {}),
+}
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one run found: the accuracies in % after 200 epochs, and how many queries it made."""
+
+    found: Mapping[str, float]
+    queries: int
+
+
+def data_folder() -> Path:
+    """The folder of published tables."""
+    beside = Path(__file__).resolve().parents[2] / "shared" / "data"
+    folder = Path(os.environ.get("NBNAS_DATA") or beside)
+    if not (folder / "nasbench201" / "nb201.npz").is_file():
+        sys.exit(f"NBNAS_DATA must be a folder with nasbench201/nb201.npz in it, got {str(folder)!r}. Set it.")
+    return folder
+
+
+def load(space: SearchSpace, path: Path) -> Table:
+    """The published table with the architectures of `space`."""
+    with np.load(path, allow_pickle=False) as arrays:
+        epoch_seconds = arrays["cifar10_train_time_200"].astype(np.float64) / 200
+        metrics: dict[str, npt.ArrayLike] = {
+            SCORE: arrays["cifar10_valid_12"],
+            COST: 12 * epoch_seconds + 0.25 * epoch_seconds,
+        }
+        metrics |= {name: arrays[column] for name, column in REPORTED.items()}
+        architectures = [str(from_official(space, text.decode())) for text in arrays["arch"].tolist()]
+    return Table(architectures, metrics)
+
+
+def search(settings: BlackBoxSettings, space: SearchSpace, table: Table, seed: int, budget: float = BUDGET) -> Result:
+    """One run: ask, look up, tell, until the next query would exceed the budget."""
+    strategy = settings.bind(space, generator(seed, "strategy"))
+    scores, costs = table.metrics[SCORE], table.metrics[COST]
+    spent, best, queries = 0.0, -1, 0
+    while True:
+        proposal = strategy.ask()
+        assert isinstance(proposal, Proposal)
+        row = table.rows[str(proposal.architecture)]
+        if spent + costs[row] > budget:
+            break
+        spent += float(costs[row])
+        queries += 1
+        score = float(scores[row])
+        strategy.tell(queries, proposal, Evaluation({SCORE: score}, (score,)))
+        if best < 0 or score > scores[best]:
+            best = row
+    if best < 0:
+        raise ValueError(f"budget must allow at least one query, got {budget:g} s")
+    return Result({name: float(table.metrics[name][best]) for name in REPORTED}, queries)
+
+
+_SPACE: SearchSpace
+_TABLE: Table
+
+
+def _open(path: Path) -> None:
+    """In each worker, once: reads the table."""
+    global _SPACE, _TABLE
+    _SPACE = nas_bench_201()
+    _TABLE = load(_SPACE, path)
+
+
+def _search(settings: BlackBoxSettings, seed: int) -> Result:
+    return search(settings, _SPACE, _TABLE, seed)
+
+
+def summary(results: Sequence[Result]) -> dict[str, dict[str, float]]:
+    """Mean, standard deviation over seeds and standard error of the mean, by what is reported."""
+    columns = {name: [result.found[name] for result in results] for name in REPORTED}
+    columns["queries"] = [float(result.queries) for result in results]
+    found = {}
+    for name, values in columns.items():
+        deviation = statistics.stdev(values) if len(values) > 1 else float("nan")
+        error = deviation / len(values) ** 0.5
+        found[name] = {"mean": statistics.fmean(values), "std": deviation, "standard_error": error}
+    return found
+
+
+def markdown(summaries: Mapping[str, Mapping[str, Mapping[str, float]]], seeds: Mapping[str, int], table: Table) -> str:
+    """The measured figures beside the published ones: accuracy in %, mean ± standard deviation over seeds."""
+    names = list(REPORTED)
+    headings = " | ".join(f"{name} | published" for name in names)
+    lines = [
+        f"| method | seeds | queries | {headings} | C10 test, plain script |",
+        "|---" * (4 + 2 * len(names)) + "|",
+    ]
+    for title, found in summaries.items():
+        method = METHODS[title]
+        cells = [title, str(seeds[title]), f"{found['queries']['mean']:.1f}"]
+        for name in names:
+            value = found[name]
+            cells.append(f"{value['mean']:.2f} ± {value['std']:.2f} (error {value['standard_error']:.3f})")
+            cells.append(_pair(method.published.get(name)))
+        cells.append(_pair(method.recomputed))
+        lines.append(f"| {' | '.join(cells)} |")
+    best = [f"{table.metrics[name].max():.2f} | {value}" for name, value in OPTIMUM.items()]
+    lines.append(f"| optimum of the table | | | {' | '.join(best)} | |")
+    return "\n".join(lines)
+
+
+def _pair(pair: tuple[float, float] | None) -> str:
+    return f"{pair[0]:.2f} ± {pair[1]:.2f}" if pair else "–"
+
+
+def run(path: Path, workers: int, seeds: int | None = None) -> dict[str, list[Result]]:
+    """All runs of all methods, shared out to processes.
+
+    Args:
+        path: of the published table.
+        workers: processes.
+        seeds: runs a method; `None` for the number in `METHODS`.
+    """
+    results = {}
+    with multiprocessing.get_context("spawn").Pool(workers, _open, (path,)) as pool:
+        for title, method in METHODS.items():
+            start = time.perf_counter()
+            numbers: Iterable[int] = range(seeds or method.seeds)
+            results[title] = pool.map(partial(_search, method.settings), numbers, chunksize=5)
+            print(f"{title}: {len(results[title])} runs in {time.perf_counter() - start:.0f} s", file=sys.stderr)
+    return results
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--workers", type=int, default=2, help="processes (2)")
+    parser.add_argument("--seeds", type=int, help="runs a method; by default 500, and 50 for the LSTM")
+    parser.add_argument("--out", type=Path, help="a JSON file for all runs")
+    options = parser.parse_args()
+    path = data_folder() / "nasbench201" / "nb201.npz"
+    results = run(path, options.workers, options.seeds)
+    summaries = {title: summary(found) for title, found in results.items()}
+    print(markdown(summaries, {title: len(found) for title, found in results.items()}, load(nas_bench_201(), path)))
+    if options.out is not None:
+        report = {
+            title: {
+                "settings": METHODS[title].settings.to_json(),
+                "summary": summaries[title],
+                "runs": [{"seed": seed, **asdict(result)} for seed, result in enumerate(found)],
+            }
+            for title, found in results.items()
+        }
+        options.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
