@@ -16,6 +16,7 @@ __all__ = ["LineData", "OptionLine", "data", "draw"]
 MOST_LINES = 40
 MOST_NAMES = 8  # of options in the legend, and of decisions at the right edge
 SAMPLES = 40
+TOPS = (0.3, 0.5, 0.75, 1.02)  # of the axis, so that it jumps seldom
 NOTHING = Points((), ())
 
 
@@ -69,43 +70,52 @@ def draw(data: LineData) -> Figure:
         if line.points.y and (best is None or line.points.y[-1] > best.points.y[-1]):
             winners[line.group, line.decision] = line
     options = list(dict.fromkeys(line.option for line in data.lines))
+    looks = {
+        option: {"color": operation_colour(option), "dash": DASHES[place % len(DASHES)]}
+        for place, option in enumerate(options)
+    }
     legend = len(options) <= MOST_NAMES
-    traces, named = [], set()
+    # Traces of their own for the legend, because those of the options may be faint.
+    traces = [_sign(option, looks[option]) for option in options] if legend else []
     for line in data.lines:
         wins = winners.get((line.group, line.decision)) is line
-        style = {"color": operation_colour(line.option), "width": 2.2 if wins else 1}
-        style["dash"] = DASHES[options.index(line.option) % len(DASHES)]
         trace = scatter(uid(line.group, line.decision, line.option), line.option, line.points, mode="lines")
         decision = plain(line.decision, 30)
         hover = f"{decision} {plain(line.option, 30)}: " + "%{y:.3f}<extra></extra>"
         trace |= {
-            "line": style,
+            "line": {**looks[line.option], "width": 2.2 if wins else 1},
             "opacity": 1 if wins else 0.45,
             "legendgroup": plain(line.option),
             "hovertemplate": hover,
+            "showlegend": False,
         }
-        trace["showlegend"] = legend and line.option not in named
-        named.add(line.option)
         traces.append(trace)
     shown = (
         f"{len(data.lines)} of {data.total} lines, those that vary most"
         if len(data.lines) < data.total
         else "over steps"
     )
-    y = axis("probability", range=[0, 1.02], tickvals=[0, 0.25, 0.5, 0.75, 1])
-    notes = _names(list(winners.values()), with_option=not legend)
+    highest = max((max(line.points.y) for line in data.lines if line.points.y), default=1.0)
+    top = next((step for step in TOPS if highest <= step), 1.02)
+    y = axis("probability", range=[0, top])
+    notes = _names(list(winners.values()), top, with_option=not legend)
     margin = {"l": 52, "r": 24 + 6 * max((len(note["text"]) for note in notes), default=0), "t": 54, "b": 40}
     title = f"{source_words(data.source)}, {shown}"
     return figure(title, traces, axis("step", tickformat="d"), y, annotations=notes, margin=margin)
 
 
-def _names(winners: list[OptionLine], *, with_option: bool) -> list[Figure]:
+def _sign(option: str, look: Figure) -> Figure:
+    trace = scatter(uid(option), option, Points((), ()), mode="lines", line={**look, "width": 2.2})
+    return {**trace, "x": [None], "y": [None], "legendgroup": plain(option), "hoverinfo": "skip"}
+
+
+def _names(winners: list[OptionLine], top: float, *, with_option: bool) -> list[Figure]:
     """Names of decisions at the right edge, each near the end of its highest line, none over another."""
     chosen = sorted(winners, key=lambda line: -line.points.y[-1])[:MOST_NAMES]
-    notes, limit = [], 1.0
+    notes, limit, apart = [], top, 0.075 * top
     for place, line in enumerate(chosen):
-        at = max(min(line.points.y[-1], limit), 0.075 * (len(chosen) - 1 - place))
-        limit = at - 0.075
+        at = max(min(line.points.y[-1], limit), apart * (len(chosen) - 1 - place))
+        limit = at - apart
         name = f"{line.decision} {line.option}" if with_option else line.decision
         notes.append({
             "text": plain(name, 20), "x": 1.01, "xref": "paper", "xanchor": "left", "y": at, "yref": "y",

@@ -42,11 +42,13 @@ def render(figure: Figure, x: float, y: float, width: float, height: float) -> s
 
 
 def _plot(traces: Sequence[Figure], layout: Figure, frame: Frame) -> str:
-    xs = [value for trace in traces for value in trace["x"]]
+    xs = [value for trace in traces for value in trace["x"] if value is not None]
     across = scale_of(layout["xaxis"], xs, frame.left, frame.right)
     ups: dict[str, Scale] = {}
     for name, key in (("y", "yaxis"), ("y2", "yaxis2")):
-        values = [value for trace in traces if trace.get("yaxis", "y") == name for value in trace["y"]]
+        values = [
+            value for trace in traces if trace.get("yaxis", "y") == name for value in trace["y"] if value is not None
+        ]
         if key in layout and values:
             ups[name] = scale_of(layout[key], values, frame.bottom, frame.top)
     first = next(iter(ups))
@@ -134,7 +136,7 @@ def _legend(traces: Sequence[Figure], width: float) -> str:
 
 def _thin(x: Sequence[float], y: Sequence[float]) -> list[tuple[float, float]]:
     """At most `MOST_POINTS` points; of each bucket those of smallest and largest y."""
-    places = list(zip(x, y, strict=True))
+    places = [place for place in zip(x, y, strict=True) if None not in place]
     size = -(-2 * len(places) // MOST_POINTS)
     if size <= 2:
         return places

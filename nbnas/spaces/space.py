@@ -38,7 +38,7 @@ class SearchSpace:
     def __init__(self, name: str, component: Component, *, dims: int = 2) -> None:
         if not isinstance(name, str) or not 0 < len(name) <= 80 or not name.isprintable():
             raise SpaceError(f"name must be 1..80 printable characters, got {name!r:.100}; in a search space.")
-        if isinstance(dims, bool) or dims not in (1, 2):
+        if isinstance(dims, bool) or not isinstance(dims, int) or dims not in (1, 2):
             raise SpaceError(f"dims must be 1 (sequences) or 2 (images), got {dims!r}; in a search space.")
         self.name = name
         self.component = component
@@ -107,13 +107,21 @@ class SearchSpace:
             known = ", ".join(COMPONENTS)
             raise SpaceError(f"{where}: /component/kind: {kind!r:.80} is not a known component; known: {known}")
         fields = {key: item for key, item in component.items() if key != "kind"}
-        return cls(value["name"], COMPONENTS[kind].from_json(fields, f"{where}: /component"), dims=value["dims"])
+        made = COMPONENTS[kind].from_json(fields, f"{where}: /component")
+        try:
+            return cls(value["name"], made, dims=value["dims"])
+        except SpaceError as cause:
+            raise SpaceError(f"{where}: {cause}") from None
 
     @classmethod
     def load(cls, path: str | Path) -> SearchSpace:
         """Reads a space from a JSON file."""
         path = Path(path)
-        return cls.from_json(jsonio.loads(path.read_bytes(), path.name, error=SpaceError), path.name)
+        try:
+            text = path.read_bytes()
+        except OSError as cause:
+            raise SpaceError(f"space must be a file that can be read, got {str(path)!r}: {cause.strerror}") from None
+        return cls.from_json(jsonio.loads(text, path.name, error=SpaceError), path.name)
 
     def save(self, path: str | Path) -> None:
         """Writes the space to a JSON file."""

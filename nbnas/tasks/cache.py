@@ -68,7 +68,8 @@ def cached(name: str, expected: str, generate: Callable[[], dict[str, NDArray[An
 
 def _read(path: Path, expected: str) -> dict[str, NDArray[Any]] | None:
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        # Opened here: numpy leaves a damaged file open.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             arrays = {key: stored[key] for key in stored.files}
         right = digest(arrays) == expected
     except FileNotFoundError:

@@ -118,6 +118,15 @@ def test_lines_of_options_differ_in_more_than_colour(space):
     figure = option_lines.draw(option_lines.data(fold(run("darts", space))))
     looks = {trace["name"]: (trace["line"]["color"], trace["line"]["dash"]) for trace in figure["data"]}
     assert len({dash for _, dash in looks.values()}) == len(looks) == 5
+    signs = [trace for trace in figure["data"] if trace.get("showlegend", True)]
+    assert [trace["name"] for trace in signs] == list(looks)
+    assert all(trace.get("opacity", 1) == 1 for trace in signs)
+
+
+def test_small_differences_between_probabilities_are_seen():
+    groups = {"cell": {"edge": {"a": 0.19, "b": 0.21, "c": 0.2, "d": 0.2, "e": 0.2}}}
+    state = fold([Record(n, 0.0, DistributionUpdated("alpha", n, groups)) for n in (1, 2)])
+    assert option_lines.draw(option_lines.data(state))["layout"]["yaxis"]["range"] == [0, 0.3]
 
 
 def test_a_trace_only_grows_while_its_generation_stays(space):

@@ -67,9 +67,7 @@ def test_round_trips(space, seed):
 @given(any_space, some_seed)
 def test_the_code_has_a_one_for_each_active_decision(space, seed):
     architecture = space.sample(np.random.default_rng(seed))
-    rows = np.split(
-        space.encode(architecture), np.cumsum([len(decision.options) for decision in space.decisions])[:-1]
-    )
+    rows = np.split(space.encode(architecture), np.cumsum([len(decision.options) for decision in space.decisions])[:-1])
     for row, choice in zip(rows, architecture.choices, strict=True):
         assert row.tolist() == [float(place == choice) for place in range(len(row))]
 
@@ -111,7 +109,12 @@ def test_the_digest_depends_on_everything_else():
         NB201,
     ]
     assert len({space.digest for space in variants}) == len(variants)
-    assert NB201.digest == "f8b64dab5c1f07d4" or len(NB201.digest) == 16
+
+
+def test_digests_never_change():
+    """Stored runs and architectures name their space by it."""
+    assert spaces.nas_bench_201().digest == "87e6ec78757275c4"
+    assert spaces.chain().digest == "b6af3d56fed510af"
 
 
 def test_architectures_are_values():
@@ -140,7 +143,7 @@ def test_architectures_are_values():
         ((3, 0, 1, 2, 4, True), "must have a choice in 0..4, got True"),
         ((3, 0, 1, 2, 4, 0.0), "must have a choice in 0..4, got 0.0"),
         ({"edge_9_9": "skip"}, r"'edge_9_9' is not a decision of space 'nas_bench_201'; known: edge_0_1"),
-        ({"edge_0_1": "conv_9x9"}, "edge_0_1 must be one of none, skip, conv_1x1, conv_3x3, avg_pool_3x3, got 'conv_9x9'"),
+        ({"edge_0_1": "conv_9x9"}, "edge_0_1 must be one of none, .*, avg_pool_3x3, got 'conv_9x9'"),
         ({}, "edge_0_1 must have a choice"),
     ],
 )  # fmt: skip
@@ -164,8 +167,8 @@ def test_a_choice_for_what_is_not_active_is_refused():
     ids=str,
 )  # fmt: skip
 def test_json_that_is_no_architecture(value):
-    with pytest.raises(SpaceError, match="file: must be an architecture with space and choices|file:? ?must be"):
-        Architecture.from_json(value, "file:")
+    with pytest.raises(SpaceError, match="^file must be an architecture with space and choices, got"):
+        Architecture.from_json(value, "file")
 
 
 # -- drawings ----------------------------------------------------------------------------------------------------------

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -12,12 +14,13 @@ from scipy import stats
 
 from nbnas import spaces
 from nbnas.errors import SpaceError
-from nbnas.spaces import CellNetwork, SearchSpace
+from nbnas.spaces import CellNetwork, Component, Condition, Decision, SearchSpace
+from nbnas.spaces.component import COMPONENTS
 
 NB201 = spaces.nas_bench_201()
 CHAIN = spaces.chain(max_depth=3, max_dense=2)
 TINY = spaces.chain(max_depth=2, max_dense=1, widths=(4, 8), kernels=(3,), dense_widths=(8,), activations=("relu",))
-"""76 architectures, of which every neighbour can be looked at; kernel and activation have one option."""
+"""24 architectures, of which every neighbour can be looked at; kernel and activation have one option."""
 
 FALSE_ALARM = 1e-6
 """Of each chi-square test, were its draws not fixed by a seed."""
@@ -55,7 +58,9 @@ def active_by_name(space, architecture, place):
         for decision, choice in zip(space.decisions, architecture.choices, strict=True)
         if choice is not None
     }
-    return all(rule.decision in chosen and chosen[rule.decision] in rule.options for rule in space.decisions[place].when)
+    return all(
+        rule.decision in chosen and chosen[rule.decision] in rule.options for rule in space.decisions[place].when
+    )
 
 
 @settings(deadline=None, max_examples=300)
@@ -85,7 +90,6 @@ def test_mutation_without_a_second_option_says_so():
 
 def test_neighbours_are_what_mutation_can_reach_and_nothing_else():
     """Every architecture of a conditional space; a neighbour that is missed has probability below 10^-9."""
-    assert TINY.size == (3 + 9) * 2 == 24 or TINY.size
     rng = np.random.default_rng(0)
     for architecture in TINY.enumerate():
         neighbours = list(TINY.neighbours(architecture))
@@ -101,14 +105,12 @@ def test_neighbours_of_nas_bench_201_differ_in_one_edge():
     cell = NB201.architecture("0-1-2-3-4-0")
     found = set(NB201.neighbours(cell))
     expected = {
-        other for other in NB201.enumerate() if sum(a != b for a, b in zip(other.choices, cell.choices, strict=True)) == 1
+        other
+        for other in NB201.enumerate()
+        if sum(a != b for a, b in zip(other.choices, cell.choices, strict=True)) == 1
     }
     assert found == expected
     assert len(found) == 6 * 4
-
-
-def chi_square(counts, expected):
-    return stats.chisquare(counts, expected).pvalue
 
 
 def test_each_active_decision_is_drawn_uniformly():
@@ -160,7 +162,7 @@ def test_mutation_draws_the_decision_and_then_the_option_uniformly():
         if choice != architecture.choices[place]
     }
     assert set(counts) == set(expected)
-    assert chi_square([counts[key] for key in expected], list(expected.values())) > FALSE_ALARM
+    assert stats.chisquare([counts[key] for key in expected], list(expected.values())).pvalue > FALSE_ALARM
 
 
 @settings(deadline=None, max_examples=200)
@@ -184,14 +186,40 @@ def test_crossover_takes_either_parent_equally_often():
     assert stats.chisquare(list(counts.values())).pvalue > FALSE_ALARM
 
 
-def test_crossover_draws_what_neither_parent_has():
-    """The longer parent's depth with the other's layers: a pooling has no width to inherit."""
+def test_crossover_takes_what_one_parent_alone_has_from_that_one():
     pool = {"layer_1.kind": "pool", "layer_1.kernel": 3, "dense_depth": 0}
     a = TINY.architecture({"depth": 1, **pool})
-    b = TINY.architecture({"depth": 2, **pool, "layer_2.kind": "conv", "layer_2.kernel": 3, "layer_2.width": 8,
-                           "layer_2.activation": "relu"})  # fmt: skip
+    conv = {"layer_2.kind": "conv", "layer_2.kernel": 3, "layer_2.width": 8, "layer_2.activation": "relu"}
+    b = TINY.architecture({"depth": 2, **pool, **conv})
     rng = np.random.default_rng(5)
-    assert {TINY.crossover(a, b, rng) for _ in range(100)} == {a, b}  # layer 2 comes from the only one that has it
+    assert {TINY.crossover(a, b, rng) for _ in range(100)} == {a, b}
+
+
+@pytest.fixture
+def two_conditions():
+    """A space with a decision that is active only where two others agree."""
+
+    @dataclass(frozen=True)
+    class TwoConditions(Component):
+        kind: ClassVar[str] = "two_conditions"
+
+        def decisions(self):
+            both = (Condition("p", ("yes",)), Condition("q", ("yes",)))
+            return Decision("p", ("no", "yes")), Decision("q", ("no", "yes")), Decision("r", ("a", "b", "c"), when=both)
+
+    yield SearchSpace("two", TwoConditions())
+    del COMPONENTS["two_conditions"]
+
+
+def test_crossover_draws_uniformly_what_neither_parent_has(two_conditions):
+    space = two_conditions
+    assert {str(one) for one in space.enumerate()} == {"0-0-.", "0-1-.", "1-0-.", "1-1-0", "1-1-1", "1-1-2"}
+    a, b = space.architecture("1-0-."), space.architecture("0-1-.")
+    rng = np.random.default_rng(6)
+    counts = Counter(str(space.crossover(a, b, rng)) for _ in range(6_000))
+    quarter = dict.fromkeys(["0-0-.", "0-1-.", "1-0-."], 1500) | dict.fromkeys(["1-1-0", "1-1-1", "1-1-2"], 500)
+    assert set(counts) == set(quarter)
+    assert stats.chisquare([counts[key] for key in quarter], list(quarter.values())).pvalue > FALSE_ALARM
 
 
 @pytest.mark.parametrize("space", [NB201, CHAIN], ids=lambda space: space.name)

@@ -1,6 +1,7 @@
 """Tensors, batches, halves, loss; and that a search cannot reach test."""
 
 import math
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -42,37 +43,40 @@ def flat(lists):
 
 
 def reachable(root):
-    """Every object that attributes, items and properties lead to."""
+    """Every object that attributes, properties, items and closures of methods lead to; code and modules left aside."""
     seen, queue = {}, [root]
     while queue:
         value = queue.pop()
-        if id(value) in seen or isinstance(value, type | str | bytes | int | float | None):
+        if id(value) in seen or isinstance(value, type | str | bytes | int | float | None | torch.device | ModuleType):
             continue
         seen[id(value)] = value
-        if isinstance(value, torch.Tensor | np.ndarray | torch.device):
-            if isinstance(value, np.ndarray) and value.base is not None:
-                queue.append(value.base)
+        if isinstance(value, np.ndarray):
+            queue.append(value.base)
+        if isinstance(value, torch.Tensor | np.ndarray):
             continue
         if isinstance(value, dict):
             queue += [*value.keys(), *value.values()]
         elif isinstance(value, list | tuple | set | frozenset):
             queue += value
         for name in dir(value):
+            if name.startswith("__") and name != "__dict__":
+                continue
             try:
                 attribute = getattr(value, name)
             except (TaskError, AttributeError):
                 continue
             if not callable(attribute):
                 queue.append(attribute)
-            closure = getattr(attribute, "__closure__", None)
-            queue += [cell.cell_contents for cell in closure] if isinstance(closure, tuple) else []
+            queue += [cell.cell_contents for cell in getattr(attribute, "__closure__", None) or ()]
     return list(seen.values())
 
 
 def rows_in(found, rows):
     """Which rows occur in the memory behind any tensor or array, whatever part of it the tensor shows."""
     memory = [
-        bytes(value.untyped_storage()) if isinstance(value, torch.Tensor) else value.tobytes()
+        torch.empty(0, dtype=torch.uint8).set_(value.untyped_storage()).numpy().tobytes()
+        if isinstance(value, torch.Tensor)
+        else value.tobytes()
         for value in found
         if isinstance(value, torch.Tensor | np.ndarray)
     ]
