@@ -16,6 +16,7 @@ import os
 os.environ["OMP_NUM_THREADS"] = "1"
 
 import argparse
+import itertools
 import json
 import multiprocessing
 import statistics
@@ -28,12 +29,13 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from typing_extensions import override
 
 from nbnas import strategies
 from nbnas.evaluators import Table
 from nbnas.events import Evaluation
 from nbnas.seeds import generator
-from nbnas.spaces import SearchSpace, nas_bench_201
+from nbnas.spaces import Architecture, SearchSpace, nas_bench_201
 from nbnas.spaces.catalogue.nas_bench_201 import from_official
 from nbnas.strategies import BlackBoxSettings, Proposal
 
@@ -60,6 +62,25 @@ class Method:
     published: Mapping[str, tuple[float, float]]
     recomputed: tuple[float, float] | None = None
     """C10 test of a plain script on this table, 500 seeds."""
+    node_first: bool = False
+    """Whether mutations are those of the published code, see `NodeFirst`."""
+
+
+class NodeFirst(SearchSpace):
+    """The space with the mutation of the published code: a node drawn uniformly, then one of its edges.
+
+    So the one edge into node 1 mutates three times as often as an edge into node 3; nbnas draws all edges alike.
+    """
+
+    @override
+    def mutate(self, architecture: Architecture, rng: np.random.Generator) -> Architecture:
+        choices = list(architecture.choices)
+        groups = [list(edges) for _, edges in itertools.groupby(self.decisions, key=lambda decision: decision.group)]
+        edge = rng.choice([decision.name for decision in groups[rng.integers(len(groups))]])
+        place = [decision.name for decision in self.decisions].index(edge)
+        options = range(len(self.decisions[place].options))
+        choices[place] = int(rng.choice([option for option in options if option != choices[place]]))
+        return Architecture(self.digest, tuple(choices))
 
 
 METHODS = {
@@ -74,6 +95,16 @@ METHODS = {
         500,
         {"C10 valid": (91.19, 0.31), "C10 test": (93.92, 0.30), "C100 test": (71.84, 0.99)},
         (93.90, 0.44),
+    ),
+    "the same, mutating a node's edge as published": Method(
+        strategies.RegularizedEvolution(population=10, tournament=3),
+        500,
+        {"C10 valid": (91.19, 0.31), "C10 test": (93.92, 0.30), "C100 test": (71.84, 0.99)},
+        (93.90, 0.44),
+        node_first=True,
+    ),
+    "regularized evolution (P=10, S=10)": Method(
+        strategies.RegularizedEvolution(population=10, tournament=10), 500, {}, (94.07, 0.35)
     ),
     "REINFORCE (softmax)": Method(
         strategies.Reinforce(controller="softmax", learning_rate=0.01, baseline_decay=0.9, entropy_weight=0.0),
@@ -148,8 +179,9 @@ def _open(path: Path) -> None:
     _TABLE = load(_SPACE, path)
 
 
-def _search(settings: BlackBoxSettings, seed: int) -> Result:
-    return search(settings, _SPACE, _TABLE, seed)
+def _search(method: Method, seed: int) -> Result:
+    space = NodeFirst(_SPACE.name, _SPACE.component) if method.node_first else _SPACE
+    return search(method.settings, space, _TABLE, seed)
 
 
 def summary(results: Sequence[Result]) -> dict[str, dict[str, float]]:
@@ -203,7 +235,7 @@ def run(path: Path, workers: int, seeds: int | None = None) -> dict[str, list[Re
         for title, method in METHODS.items():
             start = time.perf_counter()
             numbers: Iterable[int] = range(seeds or method.seeds)
-            results[title] = pool.map(partial(_search, method.settings), numbers, chunksize=5)
+            results[title] = pool.map(partial(_search, method), numbers, chunksize=5)
             print(f"{title}: {len(results[title])} runs in {time.perf_counter() - start:.0f} s", file=sys.stderr)
     return results
 

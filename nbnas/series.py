@@ -21,20 +21,16 @@ class Series:
     y: list[float] = field(default_factory=list)
     generation: int = 0
     stride: int = 1
+    last: tuple[float, float] | None = None
+    """The newest point, also when it is merged or still waiting in a bucket."""
     _bucket: list[tuple[float, float]] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.x)
 
-    @property
-    def last(self) -> tuple[float, float] | None:
-        """The newest point, also when it is still waiting in a bucket."""
-        if self._bucket:
-            return self._bucket[-1]
-        return (self.x[-1], self.y[-1]) if self.x else None
-
     def append(self, x: float, y: float) -> None:
         """Adds one point."""
+        self.last = (x, y)
         if self.stride == 1:
             self._add(x, y)
         else:

@@ -61,10 +61,14 @@ class FieldInfo:
     def range_text(self) -> str:
         """The allowed range in words, such as `>= 1`; empty when there is none."""
         signs = {"minimum": ">=", "above": ">", "maximum": "<=", "below": "<"}
-        parts = [f"{sign} {self.limits[name]:g}" for name, sign in signs.items() if name in self.limits]
+        parts = [f"{sign} {_number(self.limits[name])}" for name, sign in signs.items() if name in self.limits]
         if self.options is not None:
             parts.append("one of " + ", ".join(map(str, self.options)))
         return " and ".join(parts)
+
+
+def _number(value: float) -> str:
+    return f"{value:,}" if isinstance(value, int) else f"{value:g}"
 
 
 _INFOS: weakref.WeakKeyDictionary[type, tuple[FieldInfo, ...]] = weakref.WeakKeyDictionary()

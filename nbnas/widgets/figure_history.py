@@ -163,7 +163,8 @@ def _bytes(trace: _Trace) -> dict[str, Any]:
 
 
 def _is_array(value: Any) -> bool:
-    return isinstance(value, list | tuple) or (hasattr(value, "tolist") and hasattr(value, "__getitem__"))
+    # Single numbers of numpy have `tolist` too, but no length.
+    return isinstance(value, list | tuple) or (hasattr(value, "tolist") and hasattr(value, "__len__"))
 
 
 def _arrays(node: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:

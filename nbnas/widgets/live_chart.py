@@ -37,6 +37,8 @@ class _Plotly(ipywidgets.Widget):
 class LiveChart(anywidget.AnyWidget):
     """A plotly chart; a page that is reloaded, or shows it late, or a second one, gets all of it.
 
+    `close()` takes it off all pages; later updates are not sent.
+
     Args:
         label: what the chart shows, for those who do not see it.
         height: in pixels; the width is that of the place where it is shown.
@@ -56,6 +58,7 @@ class LiveChart(anywidget.AnyWidget):
     def __init__(self, label: str, height: int = 260) -> None:
         self._history = FigureHistory()
         self._lock = threading.RLock()  # messages leave in the order of their numbers
+        self._heard = False
         super().__init__(label=label, height=height, _uid=uuid4().hex, _plotly=_Plotly.shared())
         answering(self)
         self.on_msg(self._answer)
@@ -71,13 +74,14 @@ class LiveChart(anywidget.AnyWidget):
         """
         with self._lock:
             message = self._history.advance(figure)
-            if message is not None:
-                self.send(*message)
-
-    def close(self) -> None:
-        """Takes the chart off all pages; later updates are not sent."""
-        with self._lock:
-            super().close()
+            if message is None:
+                return
+            # A page that missed the first messages asks, but a kernel with a cell under way may not hear it. So until
+            # one was heard, the 1st, 2nd, 4th, 8th, … message is all of it.
+            seq = self._history.seq
+            if not self._heard and seq & (seq - 1) == 0:
+                message = self._history.snapshot()
+            self.send(*message)
 
     def _pack(self) -> dict[str, Any]:
         with self._lock:
@@ -87,6 +91,7 @@ class LiveChart(anywidget.AnyWidget):
     def _answer(self, _: LiveChart, content: Mapping[str, Any], buffers: Sequence[Any]) -> None:
         """A page says up to which message it has the figure, and whether buffers arrive there."""
         with self._lock:
+            self._heard = True
             if content.get("binary") is False:
                 self._history.binary = False
             if content.get("have") == self._history.seq:

@@ -38,14 +38,19 @@ def until(condition: Callable[[], bool], what: str, *, seconds: float = 90) -> N
         time.sleep(0.2)
 
 
+def button(view: Locator, name: str) -> Locator:
+    """A button by its text, before which stands an icon."""
+    return view.get_by_role("button", name=re.compile(rf"\W*{name}$"))
+
+
 def press(view: Locator, name: str) -> None:
-    view.get_by_role("button", name=name, exact=True).click()
+    button(view, name).click()
 
 
 def start_darts(notebook: Notebook, workbench: Locator, *, name: str = "") -> Locator:
     """Chooses Darts on digits by mouse, starts it, and returns the view of the run."""
     workbench.get_by_label("Start from").select_option(label="DARTS: gradients on a supernet, digits")
-    expect(workbench.get_by_text("it takes no evaluator")).to_be_visible()
+    expect(workbench.get_by_text("it takes no evaluator")).to_be_visible(timeout=30_000)
     workbench.get_by_label("epochs", exact=True).last.fill("60")
     if name:
         workbench.get_by_label("name", exact=True).fill(name)
@@ -71,21 +76,21 @@ def test_the_tour_then_darts_by_mouse(open_notebook: OpenNotebook):
     notebook.screenshot("workbench-running")
 
     press(view, "Pause")
-    expect(view.get_by_text("paused")).to_be_visible()
+    expect(view.get_by_text("paused")).to_be_visible(timeout=30_000)
     held = epochs(view)
     notebook.page.wait_for_timeout(2000)
     assert epochs(view) == held, "Pause holds"
 
     press(view, "Step")
     until(lambda: epochs(view) == held + 1, "Step adds one")
-    expect(view.get_by_text("paused")).to_be_visible()
+    expect(view.get_by_text("paused")).to_be_visible(timeout=30_000)
     notebook.page.wait_for_timeout(1500)
     assert epochs(view) == held + 1, "Step adds one and no more"
 
     press(view, "Resume")
     until(lambda: epochs(view) >= held + 3, "Resume goes on")
     press(view, "Stop")
-    expect(view.get_by_text("stopped")).to_be_visible()
+    expect(view.get_by_text("stopped")).to_be_visible(timeout=30_000)
     notebook.screenshot("workbench-stopped")
 
     assert HOSTILE in workbench.inner_text(), "a hostile name is shown as text"
@@ -102,11 +107,11 @@ def test_a_wrong_value_is_marked_at_its_field_before_anything_starts(open_notebo
     field.fill("250")
     field.press("Tab")
     expect(workbench.get_by_role("alert").filter(has_text="tournament must be in 1..population")).to_be_visible()
-    expect(workbench.get_by_role("button", name="Start", exact=True)).to_be_disabled()
+    expect(button(workbench, "Start")).to_be_disabled()
     notebook.screenshot("workbench-wrong-value")
     field.fill("3")
     field.press("Tab")
-    expect(workbench.get_by_role("button", name="Start", exact=True)).to_be_enabled()
+    expect(button(workbench, "Start")).to_be_enabled()
     notebook.run_cell(1)
     assert notebook.text(1) == before, "nothing has been started"
     notebook.assert_clean()

@@ -167,7 +167,7 @@ def test_a_choice_for_what_is_not_active_is_refused():
     ids=str,
 )  # fmt: skip
 def test_json_that_is_no_architecture(value):
-    with pytest.raises(SpaceError, match="^file must be an architecture with space and choices, got"):
+    with pytest.raises(SpaceError, match=r"^file must be an architecture with space and choices, got"):
         Architecture.from_json(value, "file")
 
 

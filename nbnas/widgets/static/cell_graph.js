@@ -7,7 +7,10 @@ function render({ model, el }) {
     const svg = model.get("svg");
     if (!svg) return el.replaceChildren();
     const parsed = new DOMParser().parseFromString(svg, "image/svg+xml");
-    el.replaceChildren(document.importNode(parsed.documentElement, true));
+    const shown = document.importNode(parsed.documentElement, true);
+    // Below that its text is too small: scroll instead.
+    shown.style.minWidth = `${0.75 * shown.getAttribute("width")}px`;
+    el.replaceChildren(shown);
   };
   model.on("change:svg", show);
   show();

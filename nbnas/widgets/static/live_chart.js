@@ -77,6 +77,7 @@ class Figure {
     this.traces = new Map();
     this.views = new Set();
     this.asked = null; // when the question was put that is still unanswered
+    this.heard = Date.now(); // the last message
     this.silent = false;
     this.listen = (content, buffers) => this.receive(content, buffers);
     model.on("msg:custom", this.listen);
@@ -100,10 +101,9 @@ class Figure {
 
   onBeat() {
     if (document.hidden) return;
-    const late = this.asked !== null && Date.now() - this.asked > PATIENCE;
-    if (late) {
+    if (this.asked !== null && Date.now() - this.asked > PATIENCE) {
       this.asked = null; // the question may have been lost with its connection: put it again
-      this.silent = true;
+      this.silent = Date.now() - this.heard > PATIENCE; // not while a cell keeps the kernel from hearing, but data come
       this.redraw();
     }
     this.ask();
@@ -112,6 +112,7 @@ class Figure {
   receive(content, buffers) {
     const wasSilent = this.silent;
     this.silent = false;
+    this.heard = Date.now();
     if (content.type !== "update") this.asked = null;
     const next = content.type === "update" && content.seq === this.seq + 1;
     const newer = content.type === "snapshot" && content.seq >= this.seq;
@@ -167,8 +168,8 @@ class Figure {
 }
 
 function unpackTrace({ spec, columns, append }, buffers) {
-  const unpacked = (packed) => packed && Object.entries(packed).map(([path, column]) => [path, unpack(column, buffers)]);
-  return { spec, columns: unpacked(columns), append: unpacked(append) };
+  const each = (packed) => Object.entries(packed).map(([path, column]) => [path, unpack(column, buffers)]);
+  return { spec, columns: columns && each(columns), append: append && each(append) };
 }
 
 function unpack({ values, buffer, width }, buffers) {
@@ -196,7 +197,9 @@ function template(element, colorway) {
       paper_bgcolor: "rgba(0,0,0,0)",
       plot_bgcolor: "rgba(0,0,0,0)",
       font: { color: text, family: colour("--jp-ui-font-family", style.fontFamily), size: 12 },
-      margin: { l: 48, r: 16, t: 40, b: 40 },
+      // The title at the top left, the legend below it: in a narrow place they would meet side by side.
+      title: { x: 0.01, xanchor: "left", y: 0.98, yref: "container", yanchor: "top", font: { size: 14 } },
+      margin: { l: 48, r: 16, t: 56, b: 40 },
       xaxis: axis,
       yaxis: axis,
       legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom", bgcolor: "rgba(0,0,0,0)" },
@@ -266,7 +269,8 @@ async function render({ model, el }) {
   const size = new ResizeObserver(draw);
   size.observe(plot);
   const theme = new MutationObserver(draw);
-  theme.observe(document.body, { attributes: true, attributeFilter: ["class", "data-jp-theme-name", "data-jp-theme-light"] });
+  const signs = ["class", "data-jp-theme-name", "data-jp-theme-light"];
+  theme.observe(document.body, { attributes: true, attributeFilter: signs });
   const relabel = () => el.setAttribute("aria-label", model.get("label"));
   model.on("change:label", relabel);
   model.on("change:height", draw);
