@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from nbnas.charts.figure import DASHES, Figure, Points, axis, empty, figure, points, scatter, uid
+from nbnas.charts.figure import DASHES, Figure, Points, axis, empty, figure, points, scatter, uid, whole_axis
 from nbnas.charts.palette import BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILLION
 from nbnas.state import RunState
 
@@ -54,7 +54,7 @@ def draw(data: EpochData) -> Figure:
         more["margin"] = {"l": 52, "r": 52, "t": 54, "b": 40}
     last = next(iter((data.left or data.right).items()))
     title = f"Training: {_words(last[0])} {last[1].y[-1]:.4g}" if last[1].y else "Training"
-    return figure(title, traces, axis("epoch", tickformat="d"), axis(words if data.left else "loss"), **more)
+    return figure(title, traces, whole_axis("epoch", traces), axis(words if data.left else "loss"), **more)
 
 
 def _trace(name: str, series: Points, marker: Figure, line: Figure, where: str) -> Figure:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from nbnas.charts.text import plain
 from nbnas.series import Series
 
-__all__ = ["DASHES", "GRID", "Figure", "Points", "axis", "empty", "figure", "points", "scatter", "uid"]
+__all__ = ["DASHES", "GRID", "Figure", "Points", "axis", "empty", "figure", "points", "scatter", "uid", "whole_axis"]
 
 Figure = dict[str, Any]
 
@@ -70,6 +70,23 @@ def axis(title: str, **more: Any) -> Figure:
         "nticks": 6,
         **more,
     }
+
+
+def whole_axis(title: str, traces: Sequence[Figure]) -> Figure:
+    """A quiet axis of whole numbers: no number occurs twice on it when the traces span only a few."""
+    ends = [
+        end
+        for trace in traces
+        for x in (trace.get("x", ()),)
+        for end in (next(filter(_there, x), None), next(filter(_there, reversed(x)), None))
+        if end is not None
+    ]
+    few = bool(ends) and max(ends) - min(ends) <= 8
+    return axis(title, tickformat="d", **({"dtick": 1} if few else {}))
+
+
+def _there(value: float | None) -> bool:
+    return value is not None
 
 
 def figure(title: str, traces: Sequence[Figure], x: Figure, y: Figure, **more: Any) -> Figure:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from nbnas.charts.distribution import source_words
-from nbnas.charts.figure import DASHES, Figure, Points, axis, empty, figure, points, scatter, uid
+from nbnas.charts.figure import DASHES, Figure, Points, axis, empty, figure, points, scatter, uid, whole_axis
 from nbnas.charts.palette import operation_colour
 from nbnas.charts.text import plain
 from nbnas.series import Series
@@ -101,7 +101,7 @@ def draw(data: LineData) -> Figure:
     notes = _names(list(winners.values()), top, with_option=not legend)
     margin = {"l": 52, "r": 24 + 6 * max((len(note["text"]) for note in notes), default=0), "t": 54, "b": 40}
     title = f"{source_words(data.source)}, {shown}"
-    return figure(title, traces, axis("step", tickformat="d"), y, annotations=notes, margin=margin)
+    return figure(title, traces, whole_axis("step", traces), y, annotations=notes, margin=margin)
 
 
 def _sign(option: str, look: Figure) -> Figure:

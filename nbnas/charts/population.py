@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from nbnas.charts.figure import Figure, Points, axis, empty, figure, points, scatter
+from nbnas.charts.figure import Figure, Points, axis, empty, figure, points, scatter, whole_axis
 from nbnas.charts.palette import BLUE, GREEN, SKY, VERMILLION
 from nbnas.state import RunState
 
@@ -80,4 +80,4 @@ def draw_alive(data: AliveData) -> Figure:
         traces.append({**trace, "marker": {"symbol": symbol, "size": size, "color": colour}})
     count = len(data.trials)
     title = f"Alive: {count} member{'' if count == 1 else 's'}, the oldest is trial {data.trials[0]}"
-    return figure(title, traces, axis("trial, at which it was born", tickformat="d"), axis("fitness"))
+    return figure(title, traces, whole_axis("trial, at which it was born", traces), axis("fitness"))

@@ -12,7 +12,7 @@ import ipywidgets
 
 __all__ = ["LABEL", "alert", "answering", "escape", "html", "menu", "style"]
 
-LABEL = {"description_width": "9.5em"}
+LABEL = {"description_width": "11.5em"}
 
 
 @cache

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -28,6 +29,10 @@ class OpenNotebook(Protocol):
     """
 
     def __call__(self, source: Path | Sequence[str], *, viewport: tuple[int, int] = (1400, 1400)) -> Notebook: ...
+
+
+def pytest_configure() -> None:
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # fixtures then stop the lab and the browser
 
 
 @pytest.hookimpl(tryfirst=True)  # before `-m` selects

@@ -376,21 +376,11 @@ class Notebook:
         """Waits for a condition in JavaScript that sees `app` and `panel`."""
         # Polled by the clock: animation frames, Playwright's default, may stop in a window that nobody sees.
         script = f"() => {{ {SEES_NOTEBOOK} return {condition}; }}"
-        deadline = time.monotonic() + timeout
-        pokes = 0
-        while time.monotonic() < deadline:
-            with contextlib.suppress(PlaywrightTimeoutError):
-                self.page.wait_for_function(script, polling=50, timeout=5000)
-                if pokes:
-                    print("POKED", pokes, what)
-                return
-            print("POKE", what, self.page.evaluate(f"() => {{ {SEES_NOTEBOOK} return {STATE}; }}"))
-            pokes += 1
-            self.page.evaluate(
-                f"() => {{ {SEES_NOTEBOOK} panel?.sessionContext?.session?.kernel?.requestKernelInfo().catch(() => 0); }}"
-            )
-        state = self.page.evaluate(f"() => {{ {SEES_NOTEBOOK} return {STATE}; }}")
-        raise TimeoutError(f"{what} within {timeout:.0f} s, got {state}; console: {self.console[-5:]}") from None
+        try:
+            self.page.wait_for_function(script, polling=50, timeout=timeout * 1000)
+        except PlaywrightTimeoutError:
+            state = self.page.evaluate(f"() => {{ {SEES_NOTEBOOK} return {STATE}; }}")
+            raise TimeoutError(f"{what} within {timeout:.0f} s, got {state}; console: {self.console[-5:]}") from None
 
     def _wait_ready(self) -> None:
         self._wait("the notebook must open", "panel?.context && panel.sessionContext", self.TIMEOUT)
