@@ -130,6 +130,9 @@ class Drawing:
     def __init__(self, svg: str) -> None:
         self.svg = svg
 
+    def __repr__(self) -> str:
+        return f"<Drawing: SVG of {len(self.svg):,} characters>"
+
     def _repr_svg_(self) -> str:
         return self.svg
 

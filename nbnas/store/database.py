@@ -120,6 +120,16 @@ class Database:
                     self._connection.execute("ROLLBACK")
                 raise
 
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """All that is read in the block is of one moment."""
+        with self._turn, self._translated():
+            self._connection.execute("BEGIN")
+            try:
+                yield
+            finally:
+                self._connection.execute("ROLLBACK")
+
     def close(self) -> None:
         """Closes the connection; again is fine. A forked child leaves its parent's alone."""
         if os.getpid() == self._process:

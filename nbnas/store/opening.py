@@ -39,8 +39,7 @@ def read(folder: Path, work: Callable[[Database], T]) -> T:
             # The file as it lies there, without any lock; whether a writer came meanwhile shows afterwards.
             before = _signature(path)
             try:
-                with closing(Database(path, immutable=True)) as database:
-                    result = work(database)
+                result = _at_one_moment(Database(path, immutable=True), work)
             except StoreError:
                 if _signature(path) == before:
                     raise
@@ -50,9 +49,13 @@ def read(folder: Path, work: Callable[[Database], T]) -> T:
         elif os.access(folder, os.W_OK):
             break
         else:
-            with _copied(path) as copy, closing(Database(copy)) as database:
-                return work(database)
-    with closing(Database(path)) as database:
+            with _copied(path) as copy:
+                return _at_one_moment(Database(copy), work)
+    return _at_one_moment(Database(path), work)
+
+
+def _at_one_moment(database: Database, work: Callable[[Database], T]) -> T:
+    with closing(database), database.snapshot():
         return work(database)
 
 

@@ -11,6 +11,7 @@ from nbnas.store.checks import check_event_schema
 from nbnas.store.codec import array_names
 from nbnas.store.database import Database
 from nbnas.store.folders import run_folder
+from nbnas.store.lock import is_busy
 from nbnas.store.opening import read
 from nbnas.store.rows import get_meta, record_of
 from nbnas.store.states import read_index, read_row
@@ -19,6 +20,7 @@ __all__ = ["verify"]
 
 _META = {"spec": dict, "label": str, "created": float, "events": int, "saved": dict}
 _BATCH = 500
+_TRIES = 3
 
 
 def verify(run_id: str, runs: Path | None = None) -> list[str]:
@@ -28,11 +30,15 @@ def verify(run_id: str, runs: Path | None = None) -> list[str]:
         StoreError: the id is not one, or there is no such run.
     """
     folder = run_folder(run_id, runs)
-    # The database first: a checkpoint that a writer replaces meanwhile is not missing.
-    try:
-        return read(folder, lambda database: _verify(database, folder / "checkpoints"))
-    except StoreError as cause:
-        return [str(cause)]
+    for _ in range(_TRIES):
+        try:
+            problems = read(folder, lambda database: _verify(database, folder / "checkpoints"))
+        except StoreError as cause:
+            problems = [str(cause)]
+        # A living writer deletes a checkpoint once a newer one is there: then it is missing only for a moment.
+        if not problems or not is_busy(folder):
+            break
+    return problems
 
 
 def _verify(database: Database, checkpoints: Path) -> list[str]:
