@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,7 +38,10 @@ class Table:
     """
 
     def __init__(self, architectures: npt.ArrayLike, metrics: Mapping[str, npt.ArrayLike]) -> None:
-        texts = [str(text) for text in np.asarray(architectures).tolist()]
+        names = np.asarray(architectures)
+        if names.ndim != 1:
+            raise SettingsError(f"table must list architectures, got shape {names.shape}.", field="table")
+        texts = [str(text) for text in names.tolist()]
         self.rows = {text: row for row, text in enumerate(texts)}
         if not texts or not metrics:
             raise SettingsError("table must have architectures and metrics, got none of one.", field="table")
@@ -66,9 +68,11 @@ class Table:
     def load(cls, path: str | Path) -> Table:
         """Reads an npz file: `architecture` (texts), every other array a metric. Objects are refused."""
         try:
-            with np.load(path, allow_pickle=False) as arrays:
+            with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
                 columns = {name: arrays[name] for name in arrays.files}
-        except (OSError, ValueError, zipfile.BadZipFile, EOFError) as cause:
+            if odd := [name for name, column in columns.items() if not isinstance(column, np.ndarray)]:
+                raise ValueError(f"{odd[0]!r:.80} is no array")
+        except Exception as cause:  # on damaged files numpy, zipfile and zlib raise errors of many classes
             raise SettingsError(
                 f"table must be an npz file of plain arrays, got {str(path)!r}: {cause}", field="table"
             ) from None

@@ -128,7 +128,8 @@ class Database:
             try:
                 yield
             finally:
-                self._connection.execute("ROLLBACK")
+                if self._connection.in_transaction:  # some errors end it
+                    self._connection.execute("ROLLBACK")
 
     def close(self) -> None:
         """Closes the connection; again is fine. A forked child leaves its parent's alone."""

@@ -117,12 +117,12 @@ class Colour(IntEnum):
         (lambda: 0, "function"),
         ({frozenset(): 1}, "keys must be"),
         (10**80, "at most 200 bits"),
-        (np.array(["a"]), "numbers or bools"),
-        (np.array([None]), "numbers or bools"),
+        (np.array(["a"]), "numbers or bools, got <U1"),
+        (np.array([None]), "numbers or bools, got object"),
         (np.ma.masked_array([1], [True]), "MaskedArray"),
         ("x" * 4_000_001, "at most 4,000,000 characters"),
     ],
-    ids=repr,
+    ids=["object", "set", "bytes", "enum", "function", "key", "huge", "texts", "objects", "masked", "long"],
 )
 def test_anything_else_is_refused_with_its_place(value, message: str) -> None:
     with pytest.raises(StoreError, match=message):

@@ -63,7 +63,7 @@ def test_only_the_next_number_is_taken(store: RunStore, record: Make, seq: int) 
 @pytest.mark.parametrize(
     ("event", "time", "message"),
     [
-        (EpochFinished(1, {"loss": float("nan")}), 1.0, r"event 4 \(EpochFinished\) must be finite JSON"),
+        (EpochFinished(1, {"loss": float("nan")}), 1.0, r"event 5 \(EpochFinished\) must be finite JSON"),
         (EpochFinished(1, {"loss": object()}), 1.0, "must be finite JSON"),  # type: ignore[dict-item]
         (RunStarted({"x": json.loads("[" * 40 + "]" * 40)}, {}), 1.0, "nested at most"),
         (RunFailed("x" * 4_000_001), 1.0, "at most 4,000,000"),
