@@ -6,7 +6,7 @@ A search is told the accuracy on CIFAR-10 valid after 12 epochs; the architectur
 after 200 epochs. A query costs 12 of the 200 epochs of training and a quarter of one epoch for validation; the first
 query that would exceed the budget ends the run and is discarded. No architecture is free because it was seen before.
 Run `seed` has the generator that `nb.search(..., seed=seed)` gives to its strategy; all seeds from 0 on are reported.
-Published figures: Dong & Yang, NAS-Bench-201, ICLR 2020, arXiv:2001.00326, Table 5. The table is read from the folder
+Published figures: Dong & Yang, NAS-Bench-201, ICLR 2020, arXiv:2001.00326. The table is read from the folder
 that the environment variable NBNAS_DATA names (default: ../shared/data beside the repository).
 """
 

@@ -92,7 +92,10 @@ class Run:
         self._paused = False
         self._steps = 0
         self._stopping = False
-        self._thread: threading.Thread | None = None
+        # Not the thread itself: joining it is unsafe where an interrupt may come (CPython takes it for ended then).
+        self._ended = threading.Event()
+        self._ended.set()
+        self._ending = False
         self._search: Search | None = None
         self._error: BaseException | None = None
         _LIVE[str(runs), run_id] = self
@@ -112,15 +115,16 @@ class Run:
     @property
     def alive(self) -> bool:
         """Whether its worker thread is there, running or paused."""
-        return self._thread is not None and self._thread.is_alive()
+        return not self._ended.is_set()
 
     @property
     def status(self) -> str:
         """`starting`, `running`, `paused`, `stopped`, `finished`, `failed`, or `interrupted` (its process ended)."""
+        alive = self.alive  # before the status: a run may end between the two
         status = self.read(lambda state: state.status)
         if status == "created":
             return "starting"
-        if not self.alive and status in ("running", "paused"):
+        if not alive and status in ("running", "paused"):
             return "interrupted"
         return status
 
@@ -193,16 +197,14 @@ class Run:
             self._control.notify_all()
 
     def step(self) -> None:
-        """Runs to the end of the next step (a trial or an epoch), then holds.
+        """Runs to the end of the next step (a trial or an epoch) that is not stored yet, then holds.
 
         Raises:
-            RunError: the run has ended.
+            RunError: the run is finished.
         """
         with self._control:
             self._paused, self._steps = True, self._steps + 1 if self._paused else 1
-            self._control.notify_all()
-        if not self.alive:
-            self._restart({})
+        self._go_on({})
 
     def resume(self, *, accept_differences: bool = False) -> None:
         """Goes on: after a pause, after a stop, or after its process ended.
@@ -218,9 +220,7 @@ class Run:
         """
         with self._control:
             self._paused, self._steps = False, 0
-            self._control.notify_all()
-        if not self.alive:
-            self._restart({"accept_differences": accept_differences})
+        self._go_on({"accept_differences": accept_differences})
 
     def stop(self) -> None:
         """Ends within a batch; everything done so far is stored, and `resume` can go on."""
@@ -246,23 +246,46 @@ class Run:
                     raise TimeoutError(f"run {self.id} has not ended within {timeout:g} s; it is {self.status}")
                 if timeout is None and self.status == "paused" and self._paused and not self._steps:
                     raise RunError(f"run {self.id} is paused and would never end. Call resume() or stop() first")
-                assert self._thread is not None
-                self._thread.join(0.1)
+                self._ended.wait(0.1)
         except KeyboardInterrupt:
             self.stop()
-            if self._thread is not None:
-                self._thread.join()
+            self._ended.wait()
             raise
         if self._error is not None:
             raise RunError(f"run {self.id} failed: {self._error}") from self._error
+        if self.status == "failed":  # in another process
+            raise RunError(f"run {self.id} failed: {self.read(lambda state: state.message)}")
         return self
+
+    def _catch_up(self) -> None:
+        """Takes in what another process has stored since."""
+        if not self.alive:
+            with RunReader(self.id, self._runs) as reader, self._lock:
+                fold(reader.records(after=self._state.seq), self._state)
 
     # -- the worker --------------------------------------------------------------------------------------------------
 
     def _launch(self, store: RunStore, search: Search) -> None:
-        self._search, self._error, self._stopping = search, None, False
-        self._thread = threading.Thread(target=self._work, args=(store, search), name=f"nbnas {self.id}", daemon=True)
-        self._thread.start()
+        self._search, self._error, self._stopping, self._ending = search, None, False, False
+        thread = threading.Thread(target=self._work, args=(store, search), name=f"nbnas {self.id}", daemon=True)
+        self._ended.clear()
+        try:
+            thread.start()
+        except BaseException:
+            self._ended.set()
+            store.close()
+            raise
+
+    def _go_on(self, options: Mapping[str, Any]) -> None:
+        """Wakes the worker and takes a stop back that it has not seen yet; starts a new one where it ends or ended."""
+        with self._control:
+            self._stopping = False
+            ending = self._ending
+            self._control.notify_all()
+        if ending:
+            self._ended.wait()
+        if not self.alive:
+            self._restart(options)
 
     def _restart(self, options: Mapping[str, Any]) -> None:
         if self.status == "finished":
@@ -290,7 +313,8 @@ class Run:
         except _Stop:
             self._record(store, search.stamp(RunStopped()))
         except Exception as cause:
-            self._error = cause
+            with self._control:
+                self._error, self._ending = cause, True
             message = str(cause) if isinstance(cause, NbnasError) else f"{type(cause).__name__}: {cause}"
             try:
                 self._record(store, search.stamp(RunFailed(message[:2000])))
@@ -299,21 +323,26 @@ class Run:
                     self._state.status, self._state.message = "failed", f"{message}; and could not be stored: {second}"
         finally:
             self.progress = None
-            store.close()
+            try:
+                store.close()
+            finally:
+                self._ended.set()
 
     def _loop(self, store: RunStore, search: Search) -> None:
         saved_at, cost = time.monotonic(), 0.0
         while search.end is None:
             self._gate(store, search)
+            new = False
             with contextlib.closing(search.step()) as step:
                 for item in step:
                     if isinstance(item, Progress):
                         self.progress = item
                     else:
                         self._record(store, item)
+                        new = True
                     self._gate(store, search)
             with self._control:
-                self._steps = max(0, self._steps - 1)
+                self._steps = max(0, self._steps - new)  # what is only repeated is no step for who looks on
             if self._holding or time.monotonic() - saved_at >= max(_SAVE_SECONDS, _SAVE_SHARE * cost):
                 cost, saved_at = self._save(store, search), time.monotonic()
         self._record(store, search.finish())
@@ -324,16 +353,20 @@ class Run:
 
     def _gate(self, store: RunStore, search: Search) -> None:
         """Holds here while paused; raises `_Stop` when stopped."""
-        if self._stopping:
-            raise _Stop
+        with self._control:
+            self._raise_if_stopping()
         if not self._holding:
             return
         self._record(store, search.stamp(RunPaused()))
         with self._control:
             self._control.wait_for(lambda: self._stopping or not self._holding)
-        if self._stopping:
-            raise _Stop
+            self._raise_if_stopping()
         self._record(store, search.stamp(RunResumed()))
+
+    def _raise_if_stopping(self) -> None:
+        if self._stopping:
+            self._ending = True  # from here on the stop cannot be taken back
+            raise _Stop
 
     def _record(self, store: RunStore, record: Record) -> None:
         store.append(record)  # committed first, shown afterwards
@@ -394,6 +427,7 @@ def open_run(
     """
     live = _LIVE.get((str(runs), run_id))
     if live is not None:
+        live._catch_up()
         return live
     with RunReader(run_id, runs) as reader:
         spec = RunSpec.from_json(reader.spec, f"run {run_id}", task=task, evaluator=evaluator)

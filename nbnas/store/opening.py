@@ -25,7 +25,13 @@ def open_for_writing(folder: Path) -> Database:
     """The connection of the one writer, who holds the lock already."""
     path = folder / "run.db"
     # A writing connection may alter the file even by closing: what is not ours is refused by a reading one.
-    Database(path, immutable=not _unfinished(path)).close()
+    with closing(Database(path, immutable=not _unfinished(path))) as database:
+        # Writing to a damaged tree of pages damages more.
+        if (found := database.rows("PRAGMA quick_check(1)")) != [("ok",)]:
+            raise StoreError(
+                f"{path} is damaged: {found[0][0]}. Restore run.db from a copy; `nbnas verify` lists all that is wrong, "
+                "and RunReader reads what is left"
+            )
     return Database(path, write=True)
 
 

@@ -105,8 +105,9 @@ def read_records(read: Reader, after: int) -> Iterator[Record]:
 
 def _read_batch(database: Database, after: int, upto: int) -> list[Record]:
     rows = database.rows(
-        "SELECT seq, time, kind, body, crc FROM event WHERE seq > ? AND seq <= ? ORDER BY seq", after, upto
-    )
+        "SELECT seq, time, kind, body, crc FROM event WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?",
+        after, upto, _BATCH + 1,
+    )  # fmt: skip
     expected = range(after + 1, upto + 1)
     found = [row[0] for row in rows]
     if found != list(expected):

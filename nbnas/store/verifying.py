@@ -68,12 +68,14 @@ def _meta(database: Database) -> list[str]:
 
 
 def _events(database: Database) -> list[str]:
-    problems = []
+    problems: list[str] = []
     expected = 1
     while rows := database.rows(
         "SELECT seq, time, kind, body, crc FROM event WHERE seq >= ? ORDER BY seq LIMIT ?", expected, _BATCH
     ):
         for row in rows:
+            if not isinstance(row[0], int) or row[0] < expected:  # a damaged tree of pages can lead round for ever
+                return [*problems, f"{database.path}: event {expected} is followed by event {row[0]!r:.80}"]
             if row[0] != expected:
                 problems.append(f"{database.path}: events {expected} to {row[0] - 1} are missing")
             expected = row[0] + 1

@@ -12,7 +12,12 @@ from nbnas.events import Record, RunStarted, TrialFinished
 from nbnas.store import RunStore
 
 ROOT = Path(__file__).parents[2]
-SPEC = {"strategy": {"kind": "Darts", "settings": {}}, "space": {"name": "nb201"}, "task": {"kind": "digits"}, "seed": 7}
+SPEC = {
+    "strategy": {"kind": "Darts", "settings": {}},
+    "space": {"name": "nb201"},
+    "task": {"kind": "digits"},
+    "seed": 7,
+}
 
 PRELUDE = """
 import os, sys, time

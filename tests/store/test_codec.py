@@ -76,7 +76,13 @@ def test_what_json_lacks_comes_back(state) -> None:
 def test_arrays_come_back_bit_by_bit(dtype: str) -> None:
     raw = np.random.default_rng(0).integers(0, 2, 240, dtype="u1")
     array = (raw if dtype == "?" else raw * 255).view(dtype)[: 8 * (30 // np.dtype(dtype).itemsize)]
-    state = {"a": array, "0": array[3], "none": array[:0], "t": array[:4].reshape(2, 2).T, "0-dim": array[0].reshape(())}
+    state = {
+        "a": array,
+        "0": array[3],
+        "none": array[:0],
+        "t": array[:4].reshape(2, 2).T,
+        "0-dim": array[0].reshape(()),
+    }
     back = again(state)
     assert same(back, {**state, "t": np.ascontiguousarray(state["t"])})
 
@@ -130,7 +136,9 @@ def test_anything_else_is_refused_with_its_place(value, message: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "wrap", [lambda x: [x], lambda x: (x,), lambda x: {"a": x}, lambda x: {1: x}], ids=["list", "tuple", "object", "map"]
+    "wrap",
+    [lambda x: [x], lambda x: (x,), lambda x: {"a": x}, lambda x: {1: x}],
+    ids=["list", "tuple", "object", "map"],
 )
 @pytest.mark.parametrize("leaf", [1, math.inf, [], (), {}, {0: 0}, np.ones(1)], ids=repr)
 def test_what_is_written_can_be_read(wrap, leaf) -> None:
@@ -158,7 +166,8 @@ def test_a_cycle_is_refused() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        '{"$pickle":"x"}', '{"$tensor":"absent"}', '{"$tensor":[1]}', '{"$map":[[1]]}', '{"$map":[[[1],2]]}', '{"$map":3}',
+        '{"$pickle":"x"}', '{"$tensor":"absent"}', '{"$tensor":[1]}', '{"$map":[[1]]}', '{"$map":[[[1],2]]}',
+        '{"$map":3}',
         '{"$float":"1e999"}', '{"$tuple":null}', '{"$tuple":[],"x":1}', "{", "[1e999]", "[" * 40 + "]" * 40,
     ],
 )  # fmt: skip

@@ -9,7 +9,8 @@ from nbnas.errors import StoreError
 from nbnas.store import RunReader, RunStore, home, list_runs, new_run_id, run_folder, verify
 
 HOSTILE = [
-    "", ".", "..", "../x", "/etc", "a/b", "a\\b", "a/../b", "~", "x\0y", "x\n", "-rf", ".new-x", "A", "é", "a" * 65, "c:",
+    "", ".", "..", "../x",
+    "/etc", "a/b", "a\\b", "a/../b", "~", "x\0y", "x\n", "-rf", ".new-x", "A", "é", "a" * 65, "c:",
     None, 3, b"x", Path("x"),
 ]  # fmt: skip
 

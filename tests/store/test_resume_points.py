@@ -12,7 +12,11 @@ from nbnas.store.database import Database
 
 
 def state(number: int) -> dict:
-    return {"step": number, "weights": np.full(1000, number, "f4"), "rng": np.random.default_rng(number).bit_generator.state}
+    return {
+        "step": number,
+        "weights": np.full(1000, number, "f4"),
+        "rng": np.random.default_rng(number).bit_generator.state,
+    }
 
 
 def step_of(store: RunStore) -> int:

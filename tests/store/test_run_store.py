@@ -86,15 +86,14 @@ def test_a_spec_that_is_not_json_makes_no_folder(nbnas_home) -> None:
 
 
 def test_a_creation_that_fails_leaves_nothing(monkeypatch: pytest.MonkeyPatch, nbnas_home) -> None:
-    steps = 0
+    faults = 0
     for name in ("rename", "fsync", "mkdir"):
-        for at in range(20):
-            calls = 0
+        real = getattr(os, name)
+        for works in range(20):
+            calls = iter(range(100))
 
-            def failing(*args, real=getattr(os, name), at=at, **keywords):
-                nonlocal calls
-                calls += 1
-                if calls > at:
+            def failing(*args, calls=calls, real=real, works=works, **keywords):
+                if next(calls) >= works:
                     raise OSError(28, "No space left on device")
                 return real(*args, **keywords)
 
@@ -105,11 +104,11 @@ def test_a_creation_that_fails_leaves_nothing(monkeypatch: pytest.MonkeyPatch, n
                     break
                 except StoreError as error:
                     assert "No space left" in str(error)
-                    steps += 1
+                    faults += 1
             runs = nbnas_home / "runs"
             # A complete run may be left where only the last sync of the folder failed.
             assert all(verify(path.name) == [] for path in (runs.iterdir() if runs.exists() else ()))
-    assert steps >= 5
+    assert faults >= 5
 
 
 def test_both_settings_that_durability_rests_on_are_set(store: RunStore) -> None:

@@ -16,7 +16,9 @@ def same(a, b) -> bool:
         return (
             isinstance(b, torch.Tensor)
             and (a.dtype, a.shape) == (b.dtype, b.shape)
-            and torch.equal(a.detach().cpu().contiguous().reshape(-1).view(torch.uint8), b.reshape(-1).view(torch.uint8))
+            and torch.equal(
+                a.detach().cpu().contiguous().reshape(-1).view(torch.uint8), b.reshape(-1).view(torch.uint8)
+            )
         )
     if isinstance(a, np.ndarray):
         return isinstance(b, np.ndarray) and a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
