@@ -309,14 +309,16 @@ class Run:
 
     def _work(self, store: RunStore, search: Search) -> None:
         try:
-            self._loop(store, search)
-        except _Stop:
-            self._record(store, search.stamp(RunStopped()))
+            try:
+                self._loop(store, search)
+            except _Stop:
+                self._record(store, search.stamp(RunStopped()))
         except Exception as cause:
             with self._control:
                 self._error, self._ending = cause, True
             message = str(cause) if isinstance(cause, NbnasError) else f"{type(cause).__name__}: {cause}"
             try:
+                search.seq = store.last_seq  # what could not be stored has no number
                 self._record(store, search.stamp(RunFailed(message[:2000])))
             except Exception as second:  # the store itself is broken: only memory can tell
                 with self._lock:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,6 +32,7 @@ __all__ = ["SCHEMA", "Bound", "RunSpec"]
 
 SCHEMA = 1
 _DEFAULT_EPOCHS = 50
+_DEVICE = re.compile(r"auto|cpu|mps|cuda(:[0-9]{1,3})?")
 _KEYS = ("schema", "name", "space", "task", "strategy", "evaluator", "budget", "seed", "device")
 
 
@@ -94,7 +96,7 @@ class RunSpec:
         Args:
             value: parsed JSON.
             where: its source, for messages.
-            task: taken instead of the one in `value`, where that is data of the user's own.
+            task: taken instead of the one in `value`, where that is data of the user's own; it must be the same.
             evaluator: likewise.
 
         Raises:
@@ -113,20 +115,25 @@ class RunSpec:
         for key in ("space", "strategy", "budget"):
             if key not in value:
                 raise SpecError(f"{where}: /{key} is missing; a specification needs space, strategy and budget")
-        if task is None and value.get("task") is not None:
-            task = task_from_json(value["task"], f"{where}: /task")
-        if evaluator is None and value.get("evaluator") is not None:
-            evaluator = evaluator_from_json(value["evaluator"], f"{where}: /evaluator")
-        return cls(
-            space=SearchSpace.from_json(value["space"], f"{where}: /space"),
-            task=task,
-            strategy=strategy_from_json(value["strategy"], f"{where}: /strategy"),
-            evaluator=evaluator,
-            budget=Budget.from_json(value["budget"], f"{where}: /budget"),
-            seed=value.get("seed", 0),
-            device=value.get("device", "auto"),
-            name=value.get("name", ""),
-        )
+        stored_task, stored_evaluator = value.get("task"), value.get("evaluator")
+        if task is None and stored_task is not None:
+            task = task_from_json(stored_task, f"{where}: /task")
+        elif task is not None and stored_task is not None and task_to_json(task) != stored_task:
+            raise _another("task", stored_task, task_to_json(task), where)
+        if evaluator is None and stored_evaluator is not None:
+            evaluator = evaluator_from_json(stored_evaluator, f"{where}: /evaluator")
+        elif evaluator is not None and stored_evaluator is not None:
+            given = evaluator_to_json(evaluator)
+            if given["kind"] != stored_evaluator["kind"] or not evaluator.does_same(stored_evaluator["settings"]):
+                raise _another("evaluator", stored_evaluator, given, where)
+        space = SearchSpace.from_json(value["space"], f"{where}: /space")
+        strategy = strategy_from_json(value["strategy"], f"{where}: /strategy")
+        budget = Budget.from_json(value["budget"], f"{where}: /budget")
+        seed, device, name = value.get("seed", 0), value.get("device", "auto"), value.get("name", "")
+        try:
+            return cls(space, task, strategy, evaluator, budget, seed, device, name)
+        except SettingsError as cause:
+            raise SpecError(f"{where}: {cause}", field=cause.field) from None
 
     @classmethod
     def load(cls, path: str | Path) -> RunSpec:
@@ -170,6 +177,13 @@ class RunSpec:
         return Trials(black_box, evaluator)
 
 
+def _another(name: str, stored: Any, given: Any, where: str) -> SpecError:
+    return SpecError(
+        f"{where}: {name} must be the one of the run, {stored!r:.300}, got {given!r:.300}. Make it as it was",
+        field=name,
+    )
+
+
 def _check_types(spec: RunSpec) -> None:
     wanted: Mapping[str, type | tuple[type, ...]] = {
         "space": SearchSpace,
@@ -194,7 +208,7 @@ def _check_types(spec: RunSpec) -> None:
 def _check_plain(spec: RunSpec) -> None:
     if isinstance(spec.seed, bool) or not isinstance(spec.seed, int) or not 0 <= spec.seed < 2**63:
         raise SpecError(f"seed must be a whole number in 0..2^63-1, got {spec.seed!r:.80}; in a run.", field="seed")
-    if not isinstance(spec.device, str) or not 0 < len(spec.device) <= 20:
+    if not isinstance(spec.device, str) or not _DEVICE.fullmatch(spec.device):
         raise SpecError(f"device must be auto, cpu, cuda, cuda:N or mps, got {spec.device!r:.80}.", field="device")
     if not isinstance(spec.name, str) or len(spec.name) > 200 or not (spec.name.isprintable()):
         raise SpecError(f"name must be at most 200 printable characters, got {spec.name!r:.80}.", field="name")

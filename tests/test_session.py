@@ -526,8 +526,43 @@ def test_a_run_that_cannot_be_stored_fails_and_says_so(monkeypatch):
     assert run.status == "failed"
     assert run.state.message.startswith("disk is full. Free space on the disk; and could not be stored")
     assert run.state.seq == 8  # nothing is shown that was not stored
-    monkeypatch.undo()
-    monkeypatch.setenv("NBNAS_HOME", str(run._runs or os.environ["NBNAS_HOME"]))
+
+
+def test_a_disk_that_is_full_once_leaves_the_failure_in_the_store(monkeypatch):
+    append, failures = RunStore.append, []
+
+    def full_once(store, *records):
+        if records[0].seq == 9 and not failures:
+            failures.append(records)
+            raise StoreError("disk is full")
+        append(store, *records)
+
+    monkeypatch.setattr(RunStore, "append", full_once)
+    run = start(hooked(6))
+    with pytest.raises(RunError, match="disk is full"):
+        run.wait(DEADLINE)
+    assert [record.seq for record in run.records][-1] == 9
+    assert run.events[-1] == RunFailed("disk is full")
+    run.resume()
+    assert ended(run).status == "finished"
+    assert semantic(run) == semantic(ended(start(hooked(6))))
+
+
+def test_a_stop_that_cannot_be_stored_is_a_failure(gate, monkeypatch):
+    def full(store, *records):
+        raise StoreError("disk is full")
+
+    run = start(hooked(6))
+    until(lambda: run.read(lambda state: state.trials_started) == 1)
+    with monkeypatch.context() as patched:
+        patched.setattr(RunStore, "append", full)
+        run.stop()
+        with pytest.raises(RunError, match="disk is full"):
+            run.wait(DEADLINE)
+    assert run.status == "failed"
+    run.resume()
+    let(gate, 100)
+    assert ended(run).status == "finished"
 
 
 def test_a_finished_run_cannot_go_on():

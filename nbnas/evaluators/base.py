@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from nbnas.events import Evaluation, Event, Progress
@@ -49,6 +49,10 @@ class EvaluatorSettings(Settings):
         super().__init_subclass__(**keywords)
         if cls.title:
             EVALUATORS[cls.__name__] = cls
+
+    def does_same(self, stored: Mapping[str, Any]) -> bool:
+        """Whether it does what the evaluator did whose settings a run has stored."""
+        return self.to_json() == stored
 
     @abstractmethod
     def bind(self, space: SearchSpace, task: BoundTask | None, seed: int) -> Evaluator:

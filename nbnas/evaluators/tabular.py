@@ -86,6 +86,7 @@ class Table:
         np.savez_compressed(path, architecture=np.array(list(self.rows)), **self.metrics)  # type: ignore[arg-type]
 
 
+_DIGEST = "sha256:"
 _GIVEN: dict[str, Table] = {}
 """Tables that were given as arrays in this process, by their digest."""
 
@@ -117,9 +118,17 @@ class Tabular(EvaluatorSettings):
             given = Table(given["architecture"], metrics)
         if isinstance(given, Table):
             _GIVEN[given.digest] = given
-            given = f"sha256:{given.digest}"
+            given = f"{_DIGEST}{given.digest}"
         object.__setattr__(self, "table", given)
         super().__post_init__()
+
+    @override
+    def does_same(self, stored: Mapping[str, Any]) -> bool:
+        before = stored.get("table")
+        same = self.to_json() == {**stored, "table": self.table}
+        if isinstance(before, str) and before.startswith(_DIGEST):
+            return same and self.open().digest == before.removeprefix(_DIGEST)
+        return same  # a file may have moved
 
     def open(self) -> Table:
         """The table itself.
@@ -127,8 +136,8 @@ class Tabular(EvaluatorSettings):
         Raises:
             SettingsError: the file cannot be read, or the table must be given again, or has no such metric.
         """
-        if self.table.startswith("sha256:"):
-            table = _GIVEN.get(self.table.removeprefix("sha256:"))
+        if self.table.startswith(_DIGEST):
+            table = _GIVEN.get(self.table.removeprefix(_DIGEST))
             if table is None:
                 raise SettingsError(
                     f"table {self.table[:19]}… was given as arrays and must be given again; "

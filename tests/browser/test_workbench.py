@@ -127,7 +127,8 @@ run = nb.open(nb.runs()[0].run_id)
 print(run.status)
 run.resume()
 run"""
-    notebook = open_notebook([search, "sum(range(10))", reattach, "run.wait(); print(run.status, run.state.epochs_trained)"])
+    ending = "run.wait(); print(run.status, run.state.epochs_trained)"
+    notebook = open_notebook([search, "sum(range(10))", reattach, ending])
     notebook.run_cell(0)
     view = notebook.page.locator(".nbnas-run").first
     until(lambda: epochs(view) >= 1, "an epoch")
