@@ -24,10 +24,9 @@ def epochs(view: Locator) -> int:
 
 def points(view: Locator) -> int:
     """How many points all charts of a view hold in the browser."""
-    return view.evaluate(
-        """view => [...view.querySelectorAll('.js-plotly-plot')].reduce((sum, plot) =>
-            sum + plot.data.reduce((inner, trace) => inner + (trace.x ? trace.x.length : 0), 0), 0)"""
-    )
+    count = """view => [...view.querySelectorAll('.js-plotly-plot')].reduce((sum, plot) =>
+        sum + plot.data.reduce((inner, trace) => inner + (trace.x ? trace.x.length : 0), 0), 0)"""
+    return int(view.evaluate(count))
 
 
 def until(condition: Callable[[], bool], what: str, *, seconds: float = 90) -> None:
