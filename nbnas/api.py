@@ -82,9 +82,9 @@ class Runs(list[RunInfo]):
     def __repr__(self) -> str:
         if not self:
             return "no runs yet"
-        rows = [("run", "status", "strategy", "space", "task", "events", "name")]
+        rows: list[tuple[str, ...]] = [("run", "status", "strategy", "space", "task", "events", "name")]
         rows += [
-            (run.run_id, run.status, run.strategy, run.space, run.task, str(run.events), run.problem or run.label)
+            tuple(map(_plain, (run.run_id, run.status, run.strategy, run.space, run.task, run.events, _note(run))))
             for run in self
         ]
         widths = [max(len(row[column]) for row in rows) for column in range(6)]
@@ -92,6 +92,15 @@ class Runs(list[RunInfo]):
             "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[6]]).rstrip()
             for row in rows
         )
+
+
+def _note(run: RunInfo) -> str:
+    return run.problem or run.label
+
+
+def _plain(text: Any) -> str:
+    """On one line and without control characters, whoever wrote it into a stored run."""
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in str(text))
 
 
 def runs() -> Runs:
@@ -109,12 +118,14 @@ def retrain(candidate: Candidate | None, *, epochs: int, seed: int = 0, device: 
         device: where.
 
     Raises:
-        SettingsError: there is no candidate, or no epoch.
+        SettingsError: there is no candidate or no epoch, or the seed is none.
     """
     if not isinstance(candidate, Candidate):
         raise SettingsError(f"candidate must be the incumbent of a run, got {candidate!r:.80}. Pass run.incumbent")
     if isinstance(epochs, bool) or not isinstance(epochs, int) or epochs < 1:
         raise SettingsError(f"epochs must be a whole number >= 1, got {epochs!r:.80}; in retrain.", field="epochs")
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63:
+        raise SettingsError(f"seed must be a whole number in 0..2^63-1, got {seed!r:.80}; in retrain.", field="seed")
     training = retraining(candidate, epochs=epochs, seed=seed, device=device)
     while True:
         try:

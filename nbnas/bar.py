@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 
+from nbnas.errors import RunError
 from nbnas.session import Run
 
 __all__ = ["watch"]
@@ -25,6 +27,8 @@ def watch(run: Run, *, quiet: bool = False) -> Run:
             _lines(run)
     except KeyboardInterrupt:
         run.stop()
+        with contextlib.suppress(RunError):
+            run.wait()  # until that is stored
         raise
     return run.wait()
 

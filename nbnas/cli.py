@@ -92,7 +92,8 @@ def main() -> None:
     try:
         app(standalone_mode=True)
     except NbnasError as cause:
-        typer.echo(f"nbnas: {cause}", err=True)
+        text = "".join(char if char.isprintable() else " " for char in str(cause))
+        typer.echo(f"nbnas: {' '.join(text.split())}", err=True)
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -42,6 +42,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Budget", "OneShot", "Process", "Relaxation", "Search", "Trials"]
 
+MOST_FAILURES = 100
+"""So many failed trials in a row end a run as failed: something is wrong with more than an architecture."""
+
 Step = Generator[Event | Progress, None, bool]
 """One step; returns whether there is anything left to do."""
 
@@ -105,6 +108,7 @@ class Trials:
         self.strategy = strategy
         self.evaluator = evaluator
         self.trials = 0
+        self.failures = 0
         self.best = _Best()
 
     def step(self) -> Step:
@@ -120,14 +124,23 @@ class Trials:
         if not isinstance(answer, Failure):
             yield from self.best.events(trial, proposal, answer.score)
         self.trials = trial
+        self.failures = self.failures + 1 if isinstance(answer, Failure) else 0
+        if isinstance(answer, Failure) and self.failures >= MOST_FAILURES:
+            # A budget in epochs would otherwise never be used up.
+            raise RunError(f"{self.failures} trials in a row failed, the last one with: {answer.message}")
         return True
 
     def state_dict(self) -> dict[str, Any]:
-        return {"strategy": self.strategy.state_dict(), "trials": self.trials, "best": self.best.score}
+        return {
+            "strategy": self.strategy.state_dict(),
+            "trials": self.trials,
+            "failures": self.failures,
+            "best": self.best.score,
+        }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         self.strategy.load_state_dict(state["strategy"])
-        self.trials, self.best.score = state["trials"], state["best"]
+        self.trials, self.failures, self.best.score = state["trials"], state["failures"], state["best"]
 
 
 def _evaluated(trial: int, proposal: Proposal, scoring: Scoring) -> Generator[Event | Progress, None, Any]:

@@ -11,6 +11,7 @@ from nbnas.errors import RunError
 from nbnas.events import Progress
 from nbnas.seeds import seed_of
 from nbnas.session import Candidate
+from nbnas.threads import suiting, using
 
 if TYPE_CHECKING:
     from torch import nn
@@ -75,6 +76,7 @@ def retraining(
     optimizer = sgd(network, learning_rate, momentum, weight_decay)
     split = TensorSplit(torch.cat([task.train.x, task.valid.x]), torch.cat([task.train.y, task.valid.y]))
     losses = []
+    threads = suiting(task.input_shape)
     total = epochs * max(1, len(split.y) // min(batch, len(split.y)))
     done = 0
     for epoch in range(epochs):
@@ -83,11 +85,13 @@ def retraining(
         training = fit_epoch(network, task, split, optimizer, order, batch=batch, learning_rates=(first, last))
         while True:
             try:
-                next(training)
+                with using(threads):
+                    next(training)
             except StopIteration as end:
                 losses.append(end.value)
                 break
             done += 1
             yield Progress(done, total, "batch")
-    accuracy = score(network, task, task.test)["accuracy"]
+    with using(threads):
+        accuracy = score(network, task, task.test)["accuracy"]
     return Retrained(network, accuracy, tuple(losses), parameters(network))

@@ -34,10 +34,11 @@ from nbnas.events import (
 )
 from nbnas.processes import Search
 from nbnas.spaces import Architecture, SearchSpace
-from nbnas.spec import RunSpec
+from nbnas.spec import Bound, RunSpec
 from nbnas.state import RunState, fold
 from nbnas.store import RunReader, RunStore
 from nbnas.tasks import Task
+from nbnas.threads import using
 
 __all__ = ["Candidate", "Run", "identity", "open_run", "start"]
 
@@ -89,6 +90,7 @@ class Run:
         self._state = state
         self._lock = threading.RLock()
         self._control = threading.Condition()
+        self._restarting = threading.Lock()
         self._paused = False
         self._steps = 0
         self._stopping = False
@@ -244,7 +246,7 @@ class Run:
             while self.alive:
                 if end is not None and time.monotonic() >= end:
                     raise TimeoutError(f"run {self.id} has not ended within {timeout:g} s; it is {self.status}")
-                if timeout is None and self.status == "paused" and self._paused and not self._steps:
+                if timeout is None and self.status == "paused" and self._holding and not self._stopping:
                     raise RunError(f"run {self.id} is paused and would never end. Call resume() or stop() first")
                 self._ended.wait(0.1)
         except KeyboardInterrupt:
@@ -265,9 +267,12 @@ class Run:
 
     # -- the worker --------------------------------------------------------------------------------------------------
 
-    def _launch(self, store: RunStore, search: Search) -> None:
-        self._search, self._error, self._stopping, self._ending = search, None, False, False
-        thread = threading.Thread(target=self._work, args=(store, search), name=f"nbnas {self.id}", daemon=True)
+    def _launch(self, store: RunStore, bound: Bound) -> None:
+        search, threads = bound.search, bound.threads
+        self._search, self._error, self._ending = search, None, False
+        thread = threading.Thread(
+            target=self._work, args=(store, search, threads), name=f"nbnas {self.id}", daemon=True
+        )
         self._ended.clear()
         try:
             thread.start()
@@ -284,8 +289,9 @@ class Run:
             self._control.notify_all()
         if ending:
             self._ended.wait()
-        if not self.alive:
-            self._restart(options)
+        with self._restarting:
+            if not self.alive:
+                self._restart(options)
 
     def _restart(self, options: Mapping[str, Any]) -> None:
         if self.status == "finished":
@@ -293,8 +299,12 @@ class Run:
         store = RunStore.open(self.id, self._runs)
         try:
             state = fold(store.records())
+            if state.status == "finished":  # by another process, since this one looked
+                with self._lock:
+                    self._state = state
+                raise RunError(f"run {self.id} is finished. Start a new one with a larger budget")
             bound = self.spec.bind()
-            now = identity(bound.device)
+            now = identity(bound.device, bound.threads)
             _compare(state.identity, now, **options)
             point = store.resume_point()
             seq = point.seq if point is not None else 0
@@ -305,12 +315,13 @@ class Run:
         except BaseException:
             store.close()
             raise
-        self._launch(store, bound.search)
+        self._launch(store, bound)
 
-    def _work(self, store: RunStore, search: Search) -> None:
+    def _work(self, store: RunStore, search: Search, threads: int) -> None:
         try:
             try:
-                self._loop(store, search)
+                with using(threads):
+                    self._loop(store, search)
             except _Stop:
                 self._record(store, search.stamp(RunStopped()))
         except Exception as cause:
@@ -401,11 +412,11 @@ def start(spec: RunSpec, runs: Path | None = None) -> Run:
             store.set_label(spec.name)
         run = Run(store.run_id, spec, RunState(), runs)
         run.device = bound.device
-        run._record(store, bound.search.stamp(RunStarted(spec.to_json(), identity(bound.device))))
+        run._record(store, bound.search.stamp(RunStarted(spec.to_json(), identity(bound.device, bound.threads))))
     except BaseException:
         store.close()
         raise
-    run._launch(store, bound.search)
+    run._launch(store, bound)
     return run
 
 
@@ -436,13 +447,13 @@ def open_run(
         return Run(run_id, spec, fold(reader.records()), runs)
 
 
-def identity(device: str) -> dict[str, Any]:
+def identity(device: str, threads: int) -> dict[str, Any]:
     """What bit-equality of a run depends on, besides its specification."""
-    torch = sys.modules.get("torch")
     versions = {name: importlib.metadata.version(name) for name in ("torch", "numpy")}
+    versions["nbnas"] = sys.modules["nbnas"].__version__
     return {
         "device": device,
-        "threads": torch.get_num_threads() if torch is not None else None,
+        "threads": threads,
         "machine": platform.machine(),
         "python": platform.python_version(),
         **versions,
@@ -459,5 +470,5 @@ def _compare(before: Mapping[str, Any], now: Mapping[str, Any], *, accept_differ
     if differs and not accept_differences:
         raise ResumeError(
             f"run must be resumed where it can repeat itself, but {'; '.join(differs)}. "
-            f"Call resume(accept_differences=True) to go on all the same"
+            f"Call resume(accept_differences=True), or nbnas resume --accept-differences, to go on all the same"
         )

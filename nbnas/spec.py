@@ -24,6 +24,7 @@ from nbnas.strategies.base import (
 )
 from nbnas.tasks import Task
 from nbnas.tasks.task import task_from_json, task_to_json
+from nbnas.threads import suiting
 
 if TYPE_CHECKING:
     from nbnas.tasks.bound import BoundTask
@@ -38,10 +39,11 @@ _KEYS = ("schema", "name", "space", "task", "strategy", "evaluator", "budget", "
 
 @dataclass(frozen=True)
 class Bound:
-    """A specification brought to life: the search, and where it computes."""
+    """A specification brought to life: the search, where it computes, and with how many torch threads."""
 
     search: Search
     device: str
+    threads: int
 
 
 @dataclass(frozen=True)
@@ -122,10 +124,8 @@ class RunSpec:
             raise _another("task", stored_task, task_to_json(task), where)
         if evaluator is None and stored_evaluator is not None:
             evaluator = evaluator_from_json(stored_evaluator, f"{where}: /evaluator")
-        elif evaluator is not None and stored_evaluator is not None:
-            given = evaluator_to_json(evaluator)
-            if given["kind"] != stored_evaluator["kind"] or not evaluator.does_same(stored_evaluator["settings"]):
-                raise _another("evaluator", stored_evaluator, given, where)
+        elif evaluator is not None and stored_evaluator is not None and not _does_same(evaluator, stored_evaluator):
+            raise _another("evaluator", stored_evaluator, evaluator_to_json(evaluator), where)
         space = SearchSpace.from_json(value["space"], f"{where}: /space")
         strategy = strategy_from_json(value["strategy"], f"{where}: /strategy")
         budget = Budget.from_json(value["budget"], f"{where}: /budget")
@@ -157,7 +157,8 @@ class RunSpec:
         """
         task = None if self.task is None else self.task.bind(self.device)
         device = "cpu" if task is None else str(task.device)
-        return Bound(Search(self._process(task), self.budget, self.space), device)
+        threads = suiting(None if task is None else task.input_shape)
+        return Bound(Search(self._process(task), self.budget, self.space), device, threads)
 
     def _process(self, task: BoundTask | None) -> Process:
         if isinstance(self.strategy, DifferentiableSettings):
@@ -175,6 +176,11 @@ class RunSpec:
         if isinstance(evaluator, SharedWeightsEvaluator):
             return OneShot(black_box, evaluator)
         return Trials(black_box, evaluator)
+
+
+def _does_same(evaluator: EvaluatorSettings, stored: Any) -> bool:
+    kind, settings = (stored.get("kind"), stored.get("settings")) if isinstance(stored, dict) else (None, None)
+    return kind == type(evaluator).__name__ and isinstance(settings, dict) and evaluator.does_same(settings)
 
 
 def _another(name: str, stored: Any, given: Any, where: str) -> SpecError:

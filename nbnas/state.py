@@ -90,7 +90,9 @@ class RunState:
 
     def apply(self, record: Record) -> None:
         """Takes in one record; records come in order."""
-        if self.status == "running" and self.updated:
+        # Between the end of a process and its resume by another one nothing was searched.
+        reopened = isinstance(record.event, RunResumed) and bool(record.event.identity)
+        if self.status == "running" and self.updated and not reopened:
             self.seconds += max(0.0, record.time - self.updated)
         self.updated = record.time
         self.seq = record.seq

@@ -295,7 +295,7 @@ def test_stop_of_a_paused_run(gate):
     run.pause()
     until(lambda: run.status == "paused")
     run.stop()
-    assert ended(run).status == "stopped"
+    assert run.wait().status == "stopped"  # at once, though it may still be paused then
     assert [type(event) for event in run.events][-2:] == [RunPaused, RunStopped]
 
 
@@ -718,10 +718,10 @@ def test_another_machine_is_asked_about(monkeypatch, gate):
 
 
 def test_versions_threads_and_device_are_part_of_the_identity():
-    found = session.identity("cpu")
-    assert set(found) == {"device", "threads", "machine", "python", "torch", "numpy", "reproducible"}
+    found = session.identity("cpu", 1)
+    assert set(found) == {"device", "threads", "machine", "python", "torch", "numpy", "nbnas", "reproducible"}
     assert found["reproducible"]
-    assert not session.identity("cuda:0")["reproducible"]
+    assert not session.identity("cuda:0", 1)["reproducible"]
     for name, value in (("device", "cuda:0"), ("threads", 7), ("torch", "1.0"), ("numpy", "1.0"), ("python", "2.7")):
         with pytest.raises(ResumeError, match=f"{name} was {value}, is"):
             session._compare({**found, name: value}, {**found, "threads": 1})

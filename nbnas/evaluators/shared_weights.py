@@ -96,7 +96,10 @@ class SharedWeightsEvaluator:
             loss = self.task.loss(self.supernet(x, self._draw(strategy)), y)
             value = float(loss.detach())
             if not math.isfinite(value):
-                raise RunError(f"training of shared weights gave {value} in epoch {self.done + 1}; lower learning_rate")
+                raise RunError(
+                    f"training of shared weights gave {value} in epoch {self.done + 1}; lower learning_rate, "
+                    f"or look for an operation of the space that gives nan"
+                )
             loss.backward()  # type: ignore[no-untyped-call]
             torch.nn.utils.clip_grad_norm_(self.supernet.parameters(), 5.0)
             self.optimizer.step()

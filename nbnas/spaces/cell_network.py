@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, ClassVar
 from nbnas.settings import setting
 from nbnas.spaces.component import Component
 from nbnas.spaces.decision import Decision, Option
-from nbnas.spaces.operations import check_known
+from nbnas.spaces.operations import BUILT_IN, check_known
 
 if TYPE_CHECKING:
     import networkx
@@ -71,15 +71,16 @@ class CellNetwork(Component):
     def canonical(self, chosen: Mapping[str, Option]) -> str:
         """The formal sum of paths from input to output.
 
-        `none` and nodes that are zero vanish, any other operation on zero is zero, `skip` is the identity, and sums are
-        flattened and sorted as multisets. NAS-Bench-201 has 4,930 such forms.
+        `none` and nodes that are zero vanish, any built-in operation on zero is zero, `skip` is the identity, and sums
+        are flattened and sorted as multisets. NAS-Bench-201 has 4,930 such forms.
         """
         terms: list[list[str]] = [["x"]]
         for target in range(1, self.nodes):
             node: list[str] = []
             for source in range(target):
                 operation = chosen[f"edge_{source}_{target}"]
-                if operation == "none" or not terms[source]:
+                # Of an own operation it is not known that it is zero on zero: it may have a bias.
+                if operation == "none" or (not terms[source] and operation in BUILT_IN):
                     continue
                 if operation == "skip":
                     node += terms[source]

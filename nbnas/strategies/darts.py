@@ -153,7 +153,10 @@ class _Darts:
             torch.nn.utils.clip_grad_norm_(self.supernet.parameters(), clip)
         value = float(loss.detach())
         if not math.isfinite(value):
-            raise RunError(f"training of the supernet gave {value} in epoch {self.done + 1}; lower w_learning_rate")
+            raise RunError(
+                f"training of the supernet gave {value} in epoch {self.done + 1}; lower w_learning_rate, "
+                f"or look for an operation of the space that gives nan"
+            )
         optimizer.step()
         return value
 

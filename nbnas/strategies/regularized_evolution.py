@@ -16,6 +16,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 from typing_extensions import override
 
+from nbnas.errors import SettingsError
 from nbnas.events import Evaluation, Event, PopulationUpdated
 from nbnas.settings import setting
 from nbnas.spaces import Architecture, SearchSpace
@@ -49,6 +50,8 @@ class RegularizedEvolution(BlackBoxSettings):
 
     @override
     def bind(self, space: SearchSpace, rng: np.random.Generator) -> BlackBoxStrategy:
+        if all(len(decision.options) < 2 for decision in space.decisions):
+            raise SettingsError(f"space must have a decision with two options to mutate, got none in {space.name!r}.")
         return _RegularizedEvolution(self, space, rng)
 
 

@@ -97,7 +97,7 @@ BAD = {
     "a text as a number": (changed("component", "nodes", to="4"), "nodes must be a whole number, got '4'"),
     "null as a number": (changed("component", "nodes", to=None), "nodes must be a whole number, got None"),
     "too many nodes": (changed("component", "nodes", to=17), "nodes must be >= 2 and <= 16, got 17"),
-    "huge number": (changed("component", "channels", to=10**60), "channels must be >= 1 and <= 4096, got 1000"),
+    "huge number": (changed("component", "channels", to=10**60), "channels must be >= 1 and <= 4,096, got 1000"),
     "negative": (changed("component", "stages", to=-1), "stages must be >= 1 and <= 8, got -1"),
     "a field more": (
         changed("component", "__class__", to="x"),
