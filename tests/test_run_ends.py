@@ -38,7 +38,7 @@ def test_a_budget_in_epochs_ends_although_every_trial_fails_before_its_first_epo
             nb.Budget(epochs=1),
         )
     )
-    with pytest.raises(RunError, match="5 trials in a row failed, the last one with: .*boom"):
+    with pytest.raises(RunError, match=r"5 trials in a row failed, the last one with: .*boom"):
         run.wait(60)
     assert run.state.trials_failed == 5
 
