@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import xml.etree.ElementTree as ElementTree
+from types import SimpleNamespace
 
 import pytest
 
@@ -170,7 +171,7 @@ def test_lines_come_at_every_tenth_at_most(monkeypatch, capsys):
         return ()
 
     monkeypatch.setattr(Hooked, "hook", staticmethod(hook))
-    monkeypatch.setattr(bar.time, "sleep", lambda seconds: passes.release())
+    monkeypatch.setattr(bar, "time", SimpleNamespace(sleep=lambda seconds: passes.release()))
     run = bar.watch(nb.search(CHAIN, None, EVOLUTION, Hooked(), budget=nb.Budget(trials=40)))
     tenths = [int(line.split(" %")[0]) for line in capsys.readouterr().err.splitlines()]
     assert tenths == sorted(set(tenths))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from itertools import pairwise
 from types import SimpleNamespace
@@ -241,7 +242,7 @@ def test_the_first_limit_that_is_reached_counts():
 
 def test_a_budget_in_seconds_counts_the_search_and_not_who_looks_on(monkeypatch):
     clock = SimpleNamespace(now=0.0)
-    monkeypatch.setattr(processes.time, "monotonic", lambda: clock.now)
+    monkeypatch.setattr(processes, "time", SimpleNamespace(monotonic=lambda: clock.now, time=time.time))
 
     class Slow(Scripted):
         def evaluate(self, trial, proposal):

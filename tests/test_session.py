@@ -445,8 +445,16 @@ def test_an_interrupt_while_waiting_stops_the_run(gate, monkeypatch):
     try:
         run = start(hooked())
         until(lambda: run.read(lambda state: state.trials_started) == 1)
-        timer = threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT))
-        timer.start()
+        timer = threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGINT))
+        wait = run._ended.wait
+
+        def waiting(timeout=None):  # so that the interrupt comes within the waiting
+            if timer.ident is None:
+                timer.start()
+                timeout = DEADLINE
+            return wait(timeout)
+
+        monkeypatch.setattr(run._ended, "wait", waiting)
         with pytest.raises(KeyboardInterrupt):
             run.wait()
         timer.join()

@@ -6,6 +6,7 @@ from abc import abstractmethod
 from collections.abc import Generator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
+from nbnas.errors import SettingsError
 from nbnas.events import Evaluation, Event, Progress
 from nbnas.settings import Settings
 from nbnas.spaces import SearchSpace
@@ -48,6 +49,9 @@ class EvaluatorSettings(Settings):
     def __init_subclass__(cls, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)
         if cls.title:
+            known = EVALUATORS.get(cls.__name__)
+            if known is not None and known.__module__.startswith("nbnas.") and cls.__module__ != known.__module__:
+                raise SettingsError(f"evaluator class must have a new name, got {cls.__name__}, which is built in.")
             EVALUATORS[cls.__name__] = cls
 
     def does_same(self, stored: Mapping[str, Any]) -> bool:

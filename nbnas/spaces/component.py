@@ -32,6 +32,11 @@ class Component(Settings):
 
     def __init_subclass__(cls, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)
+        if "kind" not in vars(cls):  # files that name the kind of its base mean the base
+            return
+        known = COMPONENTS.get(cls.kind)
+        if known is not None and known.__module__.startswith("nbnas.") and cls.__module__ != known.__module__:
+            raise SpaceError(f"kind must be new, got {cls.kind!r}, which is built in; in component {cls.__name__}.")
         COMPONENTS[cls.kind] = cls
 
     @abstractmethod

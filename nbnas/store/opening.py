@@ -29,8 +29,8 @@ def open_for_writing(folder: Path) -> Database:
         # Writing to a damaged tree of pages damages more.
         if (found := database.rows("PRAGMA quick_check(1)")) != [("ok",)]:
             raise StoreError(
-                f"{path} is damaged: {found[0][0]}. Restore run.db from a copy; `nbnas verify` lists all that is "
-                "wrong, and RunReader reads what is left"
+                f"{path} is damaged: {found[0][0]}. Restore it from a copy; `nbnas verify` lists all that is wrong; "
+                "RunReader reads what is left"
             )
     return Database(path, write=True)
 

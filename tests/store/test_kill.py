@@ -110,10 +110,10 @@ while True:
 def test_a_creation_that_is_killed_is_whole_or_not_listed(child, nbnas_home) -> None:
     rng = random.Random(23)
     halves = 0
-    for _ in range(20):
+    for kills in range(1, 101):  # a slow disk takes more of them until both kinds have been seen
         process = child(CREATE)
         assert process.stdout.readline() == b"open\n"
-        time.sleep(rng.uniform(0, 0.05))
+        time.sleep(rng.uniform(0, 0.1))
         process.kill()
         process.communicate()
         assert process.returncode == -9
@@ -121,5 +121,7 @@ def test_a_creation_that_is_killed_is_whole_or_not_listed(child, nbnas_home) -> 
             assert info.status in ("created", "interrupted"), info
             assert verify(info.run_id) == []
         halves += any(path.name.startswith(".new-") for path in (nbnas_home / "runs").glob(".*"))
-    assert len(list_runs()) > 20
-    assert halves > 0  # some were killed half way
+        if kills >= 20 and halves and list_runs():
+            break
+    assert list_runs(), "some were whole"
+    assert halves > 0, "some were killed half way"
