@@ -61,6 +61,6 @@ def run_folder(run_id: str, runs: Path | None = None) -> Path:
         StoreError: the id is not one, or no such run exists.
     """
     folder = runs_folder(runs) / checked_id(run_id)
-    if not folder.is_dir():
+    if not os.path.isdir(folder):  # unlike Path.is_dir, False where the folder above is closed to this user
         raise StoreError(f"run {run_id} must exist; {folder.parent}. list_runs shows the runs that there are")
     return folder

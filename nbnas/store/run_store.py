@@ -83,7 +83,7 @@ class RunStore:
             StoreError: there is no such run, or it is damaged or newer; nothing is altered then.
         """
         path = run_folder(run_id, runs)
-        if not (path / "run.db").exists():  # before a lock is made in a folder of something else
+        if not os.path.lexists(path / "run.db"):  # before a lock is made in a folder of something else
             raise StoreError(f"{path} must hold the run.db of a run, got none. Copy it from the original run")
         lock = RunLock(path)
         try:

@@ -98,6 +98,22 @@ def test_a_trial_is_a_function_of_seed_and_trial_alone(task):
     assert outcome(1, 0) != outcome(1, 1)
 
 
+def test_each_trial_starts_from_weights_of_its_own(task, monkeypatch):
+    made = []
+
+    def watched(*given, **keywords):
+        made.append(build(*given, **keywords))
+        return made[-1]
+
+    monkeypatch.setattr("nbnas.networks.build", watched)
+    for trial, seed in ((1, 0), (1, 0), (2, 0), (1, 1)):
+        next(Training(epochs=1, batch=8).bind(NB201, task, seed).evaluate(trial, Proposal(ONE)))
+    first, again, second, other = (network.state_dict()["stem.0.weight"] for network in made)
+    assert torch.equal(first, again)
+    assert not torch.equal(first, second)
+    assert not torch.equal(first, other)
+
+
 def test_the_learning_rate_falls_by_a_cosine_to_zero(task):
     settings = Training(epochs=4, batch=12, learning_rate=0.3)
     edges = [settings.learning_rates(epoch) for epoch in range(4)]

@@ -2,12 +2,18 @@ import os
 import stat
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 
+import numpy as np
 import pytest
 
 from nbnas.errors import StoreError
 from nbnas.events import Record, RunFinished, RunPaused, RunResumed, RunStarted, RunStopped
 from nbnas.store import RunInfo, RunReader, RunStore, list_runs, verify
+from nbnas.store.checkpoints import checkpoint_names
+from nbnas.store.opening import read
+from nbnas.store.rows import get_meta
 
 from .conftest import PRELUDE, ROOT, SPEC
 
@@ -63,15 +69,27 @@ def test_reading_a_closed_run_leaves_nothing_behind(store: RunStore) -> None:
     assert {path: path.read_bytes() for path in store.path.rglob("*") if path.is_file()} == before
 
 
+@pytest.fixture
+def open_home(monkeypatch) -> Iterator[None]:
+    """A home that other users may read, unlike pytest's own folders."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        monkeypatch.setenv("NBNAS_HOME", folder)
+        yield
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes of folders")
 @pytest.mark.parametrize("crashed", [False, True])
-def test_a_folder_that_cannot_be_written_is_read(store: RunStore, child, crashed: bool) -> None:
-    store.close()
+def test_a_folder_that_cannot_be_written_is_read(child, record, crashed: bool, open_home) -> None:
+    with RunStore.create(SPEC) as store:
+        store.append(*map(record, (1, 2, 3)))
     if crashed:
         process = child(WRITE, store.run_id, 5)
         assert int(process.stdout.readline()) == 4
         process.kill()
         process.wait()
         assert (store.path / "run.db-wal").stat().st_size > 0
+        (store.path / "run.db-shm").unlink()  # which SQLite cannot make again there
     last = 4 if crashed else 3
     code = f"""
 os.umask(0)
@@ -92,8 +110,6 @@ else:
     raise AssertionError("opened")
 print("fine")
 """
-    if os.getuid() == 0 and not _anyone_may_pass(store.path):
-        pytest.skip("folders above the test's are closed to other users")
     names = sorted(os.listdir(store.path))
     for path in (store.path, *store.path.iterdir()):
         path.chmod(path.stat().st_mode & ~(stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH))
@@ -107,12 +123,65 @@ print("fine")
     assert sorted(os.listdir(store.path)) == names
 
 
-def _anyone_may_pass(path) -> bool:
-    mine = [path, *path.parents]
-    for folder in mine:  # pytest's own folders are private; they are this test's to open
-        if "pytest-" in str(folder) and folder.stat().st_uid == os.getuid():
-            folder.chmod(0o755)
-    return all(folder.stat().st_mode & stat.S_IXOTH for folder in mine)
+@pytest.mark.skipif(os.name != "posix" or os.getuid() != 0, reason="needs another user")
+def test_a_folder_that_is_closed_to_the_user_is_refused(child, open_home) -> None:
+    with RunStore.create(SPEC) as store:
+        pass
+    store.path.parent.chmod(0o700)
+    code = """
+os.setuid(65534)
+from nbnas.errors import StoreError
+from nbnas.store import list_runs, verify
+for call in (RunReader, RunStore.open, verify, lambda _: list_runs()):
+    try:
+        call(sys.argv[1])
+    except StoreError as error:
+        say("refused")
+"""
+    output, _ = child(code, store.run_id).communicate()
+    assert output.split() == [b"refused"] * 4
+
+
+def test_what_is_read_is_of_one_moment(store: RunStore, record) -> None:
+    def work(database) -> list:
+        before = get_meta(database, "events", int)
+        store.append(record(4))
+        return [before, get_meta(database, "events", int), *database.rows("SELECT max(seq) FROM event")[0]]
+
+    assert read(store.path, work) == [3, 3, 3]
+    assert RunReader(store.run_id).last_seq == 4
+
+
+def test_verify_does_not_miss_what_a_living_writer_replaces(store: RunStore, monkeypatch) -> None:
+    real, calls = checkpoint_names, []
+
+    def slow(*args):
+        if not calls:
+            for number in (1, 2):
+                store.save_resume_point(3, {"w": np.full(3, number)})
+        calls.append(args)
+        return real(*args)
+
+    store.save_resume_point(3, {"w": np.zeros(3)})
+    monkeypatch.setattr("nbnas.store.verifying.checkpoint_names", slow)
+    assert verify(store.run_id) == []
+    assert len(calls) == 3
+
+
+def test_a_writer_that_comes_and_goes_during_a_read_is_noticed(store: RunStore, record) -> None:
+    """A closed run is read without any lock; if it was written meanwhile, it is read again."""
+    store.close()
+    seen = []
+
+    def work(database) -> int:
+        if not seen:
+            with RunStore.open(store.run_id) as writer:
+                writer.append(record(4))
+        seen.append(get_meta(database, "events", int))
+        return seen[-1]
+
+    assert read(store.path, work) == 4
+    assert len(seen) == 2
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,8 @@ import json
 import os
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -145,6 +146,23 @@ def test_an_interrupt_within_a_transaction_leaves_none_open(store: RunStore, rec
     store.append(record(4))
     assert not store._database._connection.in_transaction
     assert store.last_seq == 4
+
+
+def test_after_a_commit_of_unknown_outcome_the_disk_is_asked(store: RunStore, record: Make, monkeypatch) -> None:
+    real = store._database.transaction
+
+    @contextmanager
+    def unsure() -> Iterator[None]:
+        with real():
+            yield
+        raise StoreError("the sync failed, but the data is there")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store._database, "transaction", unsure)
+        with pytest.raises(StoreError, match="the sync failed"):
+            store.append(record(4))
+    assert store.last_seq == 4
+    store.append(record(5))
 
 
 def test_labels(store: RunStore) -> None:
