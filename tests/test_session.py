@@ -406,6 +406,27 @@ def test_stop_and_resume_at_once_is_not_lost(gate):
     assert done(run) == 6
 
 
+def test_resume_while_the_run_is_ending_waits_for_that(gate, monkeypatch):
+    """The worker has seen the stop and is still closing its store."""
+    close, closing = RunStore.close, threading.Event()
+
+    def slow(store):
+        closing.set()
+        time.sleep(0.1)
+        close(store)
+
+    run = start(hooked(6))
+    until(lambda: run.read(lambda state: state.trials_started) == 1)
+    with monkeypatch.context() as patched:
+        patched.setattr(RunStore, "close", slow)
+        run.stop()
+        assert closing.wait(DEADLINE)
+        run.resume()
+    let(gate, 100)
+    assert ended(run).status == "finished"
+    assert sum(isinstance(event, RunStopped) for event in run.events) == 1
+
+
 def test_stop_and_step_at_once_is_not_lost(gate):
     run = start(hooked(6))
     until(lambda: run.read(lambda state: state.trials_started) == 1)
