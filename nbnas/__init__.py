@@ -13,7 +13,10 @@ All names are loaded when they are first used: importing nbnas imports neither t
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
+
+from nbnas import measuring
 
 __version__ = "0.1.0"
 
@@ -79,3 +82,11 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted([*globals(), *__all__])
+
+
+def _measure() -> Callable[..., float]:
+    measure: Callable[..., float] = importlib.import_module("nbnas.networks.measure").measure
+    return measure
+
+
+measuring.provide(_measure)

@@ -36,7 +36,11 @@ class NbnasError(Exception):
 
 
 class SpaceError(NbnasError, ValueError):
-    """A search space, a decision or an architecture is wrong."""
+    """A search space, a decision or an architecture is wrong. `field` is the place in its component, if it is there."""
+
+    def __init__(self, message: str, *, field: str | None = None) -> None:
+        super().__init__(message)
+        self.field = field
 
 
 class TaskError(NbnasError, ValueError):

@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, ClassVar, Self, TypeAlias, Union, get_args, get_origin, get_type_hints
 
-from nbnas.errors import NbnasError, SettingsError
+from nbnas.errors import NbnasError, SettingsError, SpaceError
 from nbnas.jsonio import pointer
 
-__all__ = ["FieldInfo", "Settings", "field_infos", "setting"]
+__all__ = ["FieldInfo", "Settings", "checked", "field_infos", "setting"]
 
 _Type: TypeAlias = type
 """`type` inside a class that has a field of that name."""
@@ -27,6 +27,7 @@ def setting(
     above: float | None = None,
     below: float | None = None,
     options: Sequence[Any] | None = None,
+    open: bool = False,
 ) -> Any:
     """Declares one field of a `Settings` class.
 
@@ -36,10 +37,12 @@ def setting(
         minimum, maximum: inclusive bounds.
         above, below: exclusive bounds.
         options: the allowed values.
+        open: whether a component of a search space may leave the field open: a decision instead of a value.
     """
     limits = {"minimum": minimum, "maximum": maximum, "above": above, "below": below}
     limits = {name: limit for name, limit in limits.items() if limit is not None}
-    metadata = {"help": help, "limits": limits, "options": tuple(options) if options is not None else None}
+    allowed = tuple(options) if options is not None else None
+    metadata = {"help": help, "limits": limits, "options": allowed, "open": open}
     return field(metadata=metadata) if default is MISSING else field(default=default, metadata=metadata)
 
 
@@ -56,6 +59,7 @@ class FieldInfo:
     help: str
     limits: Mapping[str, float]
     options: tuple[Any, ...] | None
+    open: bool = False
 
     @property
     def range_text(self) -> str:
@@ -103,6 +107,7 @@ def _infos(cls: type) -> list[FieldInfo]:
                 meta.get("help", ""),
                 meta.get("limits", {}),
                 meta.get("options"),
+                meta.get("open", False),
             )
         )
     return infos
@@ -119,9 +124,12 @@ class Settings:
 
     def __post_init__(self) -> None:
         for info in field_infos(type(self)):
-            value = _checked(info, getattr(self, info.name), type(self).__name__, self.error)
-            object.__setattr__(self, info.name, value)
+            object.__setattr__(self, info.name, self._accept(info, getattr(self, info.name)))
         self.check()
+
+    def _accept(self, info: FieldInfo, value: Any) -> Any:
+        """The value of one field in its proper type."""
+        return checked(info, value, type(self).__name__, self.error)
 
     def check(self) -> None:
         """Raises through `fail` when fields do not fit together."""
@@ -133,8 +141,11 @@ class Settings:
 
     def to_json(self) -> dict[str, Any]:
         """All fields as JSON values."""
-        values = {info.name: getattr(self, info.name) for info in field_infos(type(self))}
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+        return {info.name: self._plain(getattr(self, info.name)) for info in field_infos(type(self))}
+
+    def _plain(self, value: Any) -> Any:
+        """The value of one field as JSON."""
+        return list(value) if isinstance(value, tuple) else value
 
     @classmethod
     def from_json(cls, value: Any, where: str = "") -> Self:
@@ -159,15 +170,22 @@ class Settings:
                 raise _error(
                     cls.error, f"{pointer(where, entry.name)}: is missing; {cls.__name__} needs it", entry.name
                 )
+        given = {name: cls._read(known[name], item, pointer(where, name)) for name, item in value.items()}
         try:
-            return cls(**{name: tuple(item) if isinstance(item, list) else item for name, item in value.items()})
+            return cls(**given)
         except NbnasError as cause:
             name = getattr(cause, "field", None)
-            raise _error(cls.error, f"{pointer(where, name) if name else where or '/'}: {cause}", name) from None
+            # A component names the place within a field as well: operations/2.
+            raise _error(cls.error, f"{f'{where}/{name}' if name else where or '/'}: {cause}", name) from None
+
+    @classmethod
+    def _read(cls, info: FieldInfo, value: Any, where: str) -> Any:
+        """What the JSON value of one field stands for; `__init__` checks it."""
+        return tuple(value) if isinstance(value, list) else value
 
 
 def _error(kind: type[NbnasError], message: str, name: str | None) -> NbnasError:
-    return kind(message, field=name) if issubclass(kind, SettingsError) else kind(message)
+    return kind(message, field=name) if issubclass(kind, SettingsError | SpaceError) else kind(message)
 
 
 def _kind(value: Any) -> str:
@@ -175,8 +193,8 @@ def _kind(value: Any) -> str:
     return names.get(type(value), f"{value!r:.80}")
 
 
-def _checked(info: FieldInfo, value: Any, owner: str, error: type[NbnasError]) -> Any:
-    """`value` in its proper type, or an error that names the field."""
+def checked(info: FieldInfo, value: Any, owner: str, error: type[NbnasError]) -> Any:
+    """`value` in the type of the field, or an error that names it."""
 
     def refuse(expected: str) -> NbnasError:
         return _error(error, f"{info.name} must be {expected}, got {value!r:.120}; in {owner}.", info.name)

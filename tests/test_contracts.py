@@ -269,7 +269,7 @@ BROKEN_DARTS = {
     ForgetsMomentum: "stopped after step 1 and resumed",
     OrdersByGlobalChance: "must repeat itself with the same seed",
     ShowsLogits: "must sum to 1",
-    ShowsHalf: "must have a row for each decision",
+    ShowsHalf: "must have each row of the relaxed view",
 }
 
 

@@ -95,7 +95,7 @@ BAD = {
     "space as a number": (changed("space", to=3), "/space must be an object, got 3"),
     "unknown operation": (
         changed("space", "component", "operations", to=["skip", "conv_9x9"]),
-        "/space: /component: operations/1: 'conv_9x9' is not a known operation",
+        "/space: /component/operations/1: 'conv_9x9' is not a known operation",
     ),
     "unknown strategy": (
         changed("strategy", "kind", to="Magic"),

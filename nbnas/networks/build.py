@@ -3,34 +3,55 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
+import torch
 from torch import nn
 
 from nbnas.errors import SpaceError
 from nbnas.networks.cell_network import cell_network
 from nbnas.networks.chain import chain
 from nbnas.networks.layers import Form, check_form
+from nbnas.networks.network import head, network, repeat, stem
+from nbnas.networks.parts import BUILDERS, LOGITS, Chosen, Context, Shape, build_part
 from nbnas.networks.seeding import Seeded
 from nbnas.spaces.architecture import Architecture
 from nbnas.spaces.decision import Option
 from nbnas.spaces.space import SearchSpace
 
-__all__ = ["BUILDERS", "Shapes", "build", "check_relaxable", "network"]
+__all__ = ["Shapes", "build", "check_relaxable", "make_network"]
 
-BUILDERS: dict[str, Callable[..., nn.Module]] = {"cell_network": cell_network, "chain": chain}
-"""What makes the network of a component, by its kind, from (component, options, input shape, classes, form).
 
-Without options a builder makes the relaxed network; it is asked only for components that are `relaxable`.
-"""
+def _whole(builder: Callable[..., nn.Module]) -> Callable[[Any, Chosen, Shape, Context], tuple[nn.Module, Shape]]:
+    """A builder of whole networks from (component, options, input shape, classes, form) in the form of all others."""
+
+    def build_whole(component: Any, chosen: Chosen, shape: Shape, context: Context) -> tuple[nn.Module, Shape]:
+        made = builder(component, chosen, (shape.channels, *shape.sizes), context.classes, context.form)
+        return made, LOGITS
+
+    return build_whole
+
+
+BUILDERS |= {
+    "cell_network": _whole(cell_network),
+    "chain": _whole(chain),
+    "head": head,
+    "network": network,
+    "repeat": repeat,
+    "stem": stem,
+}
 
 
 class Shapes(Protocol):
-    """What a network must know of a task; a bound task is one. Its `device`, if it has one, is where networks go."""
+    """What a network must know of a task; a bound task is one.
+
+    It may also have `device`, where networks go; `inputs`: `values` (as without it), `tokens` or `nodes`; `vocabulary`,
+    the number of different tokens; `graph`, whose nodes are classified; `targets`: `item` or `position`.
+    """
 
     @property
     def input_shape(self) -> tuple[int, ...]:
-        """The shape of one input: (channels, length) or (channels, height, width)."""
+        """The shape of one input: (channels, length), (channels, height, width), (features,), (length,) or ()."""
 
     @property
     def classes(self) -> int:
@@ -44,6 +65,7 @@ def build(
     *,
     form: Form = "evaluation",
     seed: int | None = None,
+    check: bool = True,
 ) -> nn.Module:
     """Builds the network of one architecture, on the device of the task.
 
@@ -54,33 +76,41 @@ def build(
         form: `evaluation` as published networks are trained, `search` as they are parts of a supernet.
         seed: the weights are a function of it alone, at least 0; `None` takes a fresh one. torch's global generator is
             neither read nor changed.
+        check: whether it is made sure that the architecture is one of the space, its limits included.
 
     Returns:
-        A module from (batch, *input_shape) to logits (batch, classes).
+        A module from (batch, *input_shape) to logits (batch, classes), or (batch, length, classes) where each position
+        has a target.
 
     Raises:
         SpaceError: the architecture is not of this space, or the space does not fit the task.
         TrialError: an own operation failed.
     """
-    space.validate(architecture)
-    return network(space, space.options(architecture), task, form, seed)
+    if check:
+        space.validate(architecture)
+    return make_network(space, space.options(architecture), task, form, seed)
 
 
-def network(
+def make_network(
     space: SearchSpace, chosen: Mapping[str, Option] | None, task: Shapes, form: Form, seed: int | None
 ) -> nn.Module:
     """Builds the network of the options `chosen`, or the relaxed one; otherwise as `build`."""
     check_form(form)
-    _check_fits(space, task)
-    kind = space.component.kind
-    if kind not in BUILDERS:
-        raise SpaceError(
-            f"component of space {space.name!r} must be one that networks are built for ({', '.join(BUILDERS)}), "
-            f"got {kind!r}. Add its builder to nbnas.networks.build.BUILDERS"
-        )
+    shape = _shape(space, task)
+    context = Context(
+        classes=task.classes,
+        form="search" if chosen is None else form,
+        targets=getattr(task, "targets", "item"),
+        vocabulary=getattr(task, "vocabulary", None),
+        graph=getattr(task, "graph", None),
+    )
+    device = getattr(task, "device", None)
+    if device is not None and torch.device(device).type == "meta":  # no weights, hence nothing to draw
+        with torch.device("meta"):
+            return build_part(space.component, chosen, shape, context)[0]
     with Seeded(seed):
-        made = BUILDERS[kind](space.component, chosen, tuple(task.input_shape), task.classes, form)
-    return made.to(getattr(task, "device", None))
+        made, _ = build_part(space.component, chosen, shape, context)
+    return made.to(device)
 
 
 def check_relaxable(space: SearchSpace) -> None:
@@ -89,18 +119,35 @@ def check_relaxable(space: SearchSpace) -> None:
         raise SpaceError(f"space {space.name!r} must have a relaxed view: {reason}")
 
 
-def _check_fits(space: SearchSpace, task: Shapes) -> None:
-    shape = tuple(task.input_shape)
-    dims = len(shape) - 1
+def _shape(space: SearchSpace, task: Shapes) -> Shape:
+    """What goes into the network; checks that the space takes it."""
+    inputs, given = getattr(task, "inputs", "values"), tuple(task.input_shape)
+    takes = space.component.flow_in()
+    wanted = {"tokens": "tokens", "nodes": "nodes"}.get(takes, "values")
+    if inputs != wanted:
+        raise SpaceError(
+            f"space {space.name!r} must take the inputs of its task, got a space for {_WORDS[wanted]} and a task of "
+            f"{_WORDS[inputs]}. Choose a task or a space that fits"
+        )
+    if inputs == "tokens":
+        return Shape("tokens", 0, given)
+    if inputs == "nodes":
+        return Shape("nodes", 0)
+    dims = len(given) - 1
+    if takes == "vector" and dims == 0:
+        return Shape("vector", given[0])
     if dims == space.dims:
-        return
-    wanted = {1: "(channels, length)", 2: "(channels, height, width)"}
+        return Shape("map", given[0], given[1:])
+    shapes = {0: "(features,)", 1: "(channels, length)", 2: "(channels, height, width)"}
     remedy = (
         f"Make the space with dims={dims}"
-        if dims in wanted
+        if dims in (1, 2) or takes == "vector"
         else "Reshape the data: this space needs positions to convolve over"
     )
     raise SpaceError(
         f"space {space.name!r} must have the dims of its task, got dims={space.dims}, which takes inputs of shape "
-        f"{wanted[space.dims]}, and a task with inputs of shape {shape}. {remedy}"
+        f"{shapes[space.dims]}, and a task with inputs of shape {given}. {remedy}"
     )
+
+
+_WORDS = {"values": "images, sequences or vectors", "tokens": "tokens", "nodes": "nodes of a graph"}

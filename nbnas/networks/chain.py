@@ -11,21 +11,12 @@ from collections.abc import Mapping
 
 from torch import nn
 
+from nbnas.networks.activations import ACTIVATIONS
 from nbnas.networks.layers import Form, batch_norm, convolution, maximum
 from nbnas.spaces.chain import Chain
 from nbnas.spaces.decision import Option
 
-__all__ = ["ACTIVATIONS", "chain"]
-
-ACTIVATIONS: dict[str, type[nn.Module]] = {
-    "relu": nn.ReLU,
-    "tanh": nn.Tanh,
-    "gelu": nn.GELU,
-    "silu": nn.SiLU,
-    "leaky_relu": nn.LeakyReLU,
-    "elu": nn.ELU,
-}
-
+__all__ = ["chain"]
 
 def chain(
     component: Chain,

@@ -18,7 +18,7 @@ def parameters(module: nn.Module) -> int:
     return sum(weight.numel() for weight in module.parameters() if weight.requires_grad)
 
 
-def macs(module: nn.Module, input_shape: tuple[int, ...]) -> int:
+def macs(module: nn.Module, input_shape: tuple[int, ...], *, dtype: torch.dtype | None = None) -> int:
     """Multiply-adds of the convolutions and linear layers for one input; each value of a bias added is one.
 
     It runs the module once on two inputs of zeros and counts `nn.Conv…` and `nn.Linear` modules; what a module computes
@@ -27,6 +27,7 @@ def macs(module: nn.Module, input_shape: tuple[int, ...]) -> int:
     Args:
         module: takes (batch, *input_shape); it may be on the device `meta`.
         input_shape: the shape of one input.
+        dtype: of the inputs; that of the parameters when `None`. Tokens and nodes are `torch.int64`.
     """
     total = 0
 
@@ -46,7 +47,7 @@ def macs(module: nn.Module, input_shape: tuple[int, ...]) -> int:
         module.eval()
         with torch.no_grad():
             # Two inputs, since batch statistics of a single value do not exist.
-            module(torch.zeros(2, *input_shape, dtype=like.dtype, device=like.device))
+            module(torch.zeros(2, *input_shape, dtype=dtype or like.dtype, device=like.device))
     finally:
         for hook in hooks:
             hook.remove()

@@ -11,8 +11,8 @@ from nbnas.networks.operations import make
 
 __all__ = ["MixedOperation", "Weight"]
 
-Weight = Tensor | int
-"""What an edge is told: a weight for each option, shape (options,), or the index of the only option to compute."""
+Weight = Tensor | tuple[int, ...]
+"""What an edge is told: a weight for each option, shape (options,), or the places of the only options to compute."""
 
 
 class MixedOperation(nn.Module):
@@ -37,8 +37,9 @@ class MixedOperation(nn.Module):
     def forward(self, x: Tensor, mixture: Mapping[str, Weight]) -> Tensor:
         """Shapes as in `make`; `mixture` names this decision."""
         weight = mixture[self.decision]
-        if isinstance(weight, int):
-            alone: Tensor = self.options[weight](x)
+        if isinstance(weight, tuple):
+            taken = [self.options[place](x) for place in weight]
+            alone: Tensor = sum(taken[1:], start=taken[0])
             return alone
         terms = [
             share * option(x)

@@ -26,10 +26,10 @@ __all__ = ["gumbel", "new_alpha", "one_hot", "softmax"]
 def new_alpha(
     space: SearchSpace, seed: int | None, scale: float = 1e-3, *, device: torch.device | str | None = None
 ) -> nn.ParameterDict:
-    """Alpha near zero: for each decision a vector of shape (options,) of normal numbers times `scale`.
+    """Alpha near zero: for each row of the relaxed view a vector of shape (options,) of normal numbers times `scale`.
 
     Args:
-        space: whose decisions.
+        space: whose rows.
         seed: the values are a function of it alone, on any device; `None` takes a fresh one.
         scale: their standard deviation.
         device: where they are.
@@ -40,9 +40,9 @@ def new_alpha(
     check_relaxable(space)
     draws = seeded(seed)
     alpha = nn.ParameterDict()
-    for decision in space.decisions:  # one by one, since a ParameterDict made of a dict would sort the names
-        row = scale * torch.randn(len(decision.options), generator=draws)
-        alpha[decision.name] = nn.Parameter(row.to(device))
+    for row in space.rows:  # one by one, since a ParameterDict made of a dict would sort the names
+        values = scale * torch.randn(len(row.options), generator=draws)
+        alpha[row.name] = nn.Parameter(values.to(device))
     return alpha
 
 
@@ -86,12 +86,13 @@ def one_hot(
     dtype: torch.dtype | None = None,
     device: torch.device | str | None = None,
 ) -> dict[str, Tensor]:
-    """The mixture of one architecture: 1 for the chosen option of each decision; zeros where it is not active."""
+    """The mixture of one architecture: 1 for the option it takes of each row, 2 where it takes it twice, else 0."""
     space.validate(architecture)
+    paths = space.paths(architecture)
     mixture = {}
-    for decision, choice in zip(space.decisions, architecture.choices, strict=True):
-        row = torch.zeros(len(decision.options), dtype=dtype, device=device)
-        if choice is not None:
-            row[choice] = 1.0
-        mixture[decision.name] = row
+    for row in space.rows:
+        weights = torch.zeros(len(row.options), dtype=dtype, device=device)
+        for place in paths[row.name]:
+            weights[place] += 1.0
+        mixture[row.name] = weights
     return mixture

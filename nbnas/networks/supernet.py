@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from torch import Tensor, nn
 
 from nbnas.errors import SpaceError
-from nbnas.networks.build import Shapes, build, check_relaxable, network
+from nbnas.networks.build import Shapes, build, check_relaxable, make_network
 from nbnas.networks.mixed_operation import MixedOperation, Weight
 from nbnas.spaces.architecture import Architecture
 from nbnas.spaces.space import SearchSpace
@@ -15,11 +15,11 @@ from nbnas.spaces.space import SearchSpace
 __all__ = ["Mixture", "Supernet"]
 
 Mixture = Mapping[str, Tensor] | Architecture
-"""What is computed: by decision name a weight for each option, shape (options,), or one architecture alone."""
+"""What is computed: by row name a weight for each option, shape (options,), or one architecture alone."""
 
 
 class Supernet(nn.Module):
-    """The relaxed view of a space: every decision is a mixture of all its options.
+    """The relaxed view of a space: every row is a mixture of all its options.
 
     With the one-hot mixture of an architecture it computes what the network `build(..., form="search")` computes with
     the same weights. Batch normalisation uses batch statistics, in evaluation too, so that no path sees running
@@ -41,14 +41,14 @@ class Supernet(nn.Module):
         self.space = space
         self.input_shape = tuple(task.input_shape)
         self.classes = task.classes
-        self.network = network(space, None, task, "search", seed)
+        self.network = make_network(space, None, task, "search", seed)
 
     def forward(self, x: Tensor, mixture: Mixture) -> Tensor:
         """From (batch, *input_shape) to logits (batch, classes).
 
         Args:
             x: the inputs.
-            mixture: by decision name a vector of weights, one an option, through which gradients flow; or an
+            mixture: by row name a vector of weights, one an option, through which gradients flow; or an
                 architecture, of which only the chosen operations are computed.
 
         Raises:
@@ -59,7 +59,7 @@ class Supernet(nn.Module):
 
     def weights_of(self, architecture: Architecture) -> dict[str, Tensor]:
         """A copy of the shared weights that an architecture uses, as a state of `build(..., form="search")`."""
-        chosen = self._choices(architecture)
+        paths = self._paths(architecture)
         decisions = {
             name: module.decision for name, module in self.network.named_modules() if isinstance(module, MixedOperation)
         }
@@ -69,7 +69,7 @@ class Supernet(nn.Module):
             name, _, rest = key.partition(".options.")
             if name in decisions:
                 option, _, rest = rest.partition(".")
-                if int(option) != chosen[decisions[name]]:
+                if int(option) not in paths[decisions[name]]:
                     continue
                 key = f"{name}.{rest}"
             state[key] = value.clone()
@@ -82,21 +82,20 @@ class Supernet(nn.Module):
         made.load_state_dict(self.weights_of(architecture))
         return made.train(self.training)
 
-    def _choices(self, architecture: Architecture) -> dict[str, int]:
+    def _paths(self, architecture: Architecture) -> dict[str, tuple[int, ...]]:
         self.space.validate(architecture)
-        pairs = zip(self.space.decisions, architecture.choices, strict=True)
-        return {decision.name: choice for decision, choice in pairs if choice is not None}
+        return self.space.paths(architecture)
 
     def _weights(self, mixture: Mixture) -> Mapping[str, Weight]:
         if isinstance(mixture, Architecture):
-            return self._choices(mixture)
-        for decision in self.space.decisions:
-            weight = mixture.get(decision.name)
-            wanted = (len(decision.options),)
+            return self._paths(mixture)
+        for row in self.space.rows:
+            weight = mixture.get(row.name)
+            wanted = (len(row.options),)
             if weight is None or weight.shape != wanted:
                 got = "none" if weight is None else f"shape {tuple(weight.shape)}"
                 raise SpaceError(
-                    f"mixture must have a vector of shape {wanted} for decision {decision.name!r}, got {got}; "
+                    f"mixture must have a vector of shape {wanted} for row {row.name!r}, got {got}; "
                     f"in space {self.space.name!r}. Make it with softmax, gumbel or one_hot of nbnas.networks"
                 )
         return mixture

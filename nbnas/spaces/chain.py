@@ -12,15 +12,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from nbnas.settings import setting
+from nbnas.spaces.ends import ACTIVATIONS
 from nbnas.spaces.component import Component
 from nbnas.spaces.decision import Condition, Decision, Option
 
 if TYPE_CHECKING:
     import networkx
 
-__all__ = ["ACTIVATIONS", "Chain"]
-
-ACTIVATIONS = ("relu", "tanh", "gelu", "silu", "leaky_relu", "elu")
+__all__ = ["Chain"]
 
 
 @dataclass(frozen=True)
@@ -52,12 +51,12 @@ class Chain(Component):
         for layer in depths:
             name = f"layer_{layer}"
             there = Condition("depth", tuple(depth for depth in depths if depth >= layer))
-            conv = (there, Condition(f"{name}.kind", ("conv",)))
+            conv = (there, Condition(f"{name}/kind", ("conv",)))
             found += [
-                Decision(f"{name}.kind", ("conv", "pool"), group=name, when=(there,)),
-                Decision(f"{name}.kernel", self.kernels, group=name, when=(there,)),
-                Decision(f"{name}.width", self.widths, group=name, when=conv),
-                Decision(f"{name}.activation", self.activations, group=name, when=conv),
+                Decision(f"{name}/kind", ("conv", "pool"), group=name, when=(there,)),
+                Decision(f"{name}/kernel", self.kernels, group=name, when=(there,)),
+                Decision(f"{name}/width", self.widths, group=name, when=conv),
+                Decision(f"{name}/activation", self.activations, group=name, when=conv),
             ]
         dense_depths = tuple(range(self.max_dense + 1))
         found.append(Decision("dense_depth", dense_depths, group="dense"))
@@ -65,8 +64,8 @@ class Chain(Component):
             name = f"dense_{layer}"
             there = Condition("dense_depth", tuple(depth for depth in dense_depths if depth >= layer))
             found += [
-                Decision(f"{name}.width", self.dense_widths, group=name, when=(there,)),
-                Decision(f"{name}.activation", self.activations, group=name, when=(there,)),
+                Decision(f"{name}/width", self.dense_widths, group=name, when=(there,)),
+                Decision(f"{name}/activation", self.activations, group=name, when=(there,)),
             ]
         return tuple(found)
 
@@ -76,11 +75,11 @@ class Chain(Component):
         for layer in range(1, int(chosen["depth"]) + 1):
             name = f"layer_{layer}"
             fields = ("kind", "kernel", "width", "activation")
-            found.append({field: chosen[f"{name}.{field}"] for field in fields if f"{name}.{field}" in chosen})
+            found.append({field: chosen[f"{name}/{field}"] for field in fields if f"{name}/{field}" in chosen})
         for layer in range(1, int(chosen["dense_depth"]) + 1):
             name = f"dense_{layer}"
             found.append(
-                {"kind": "dense", "width": chosen[f"{name}.width"], "activation": chosen[f"{name}.activation"]}
+                {"kind": "dense", "width": chosen[f"{name}/width"], "activation": chosen[f"{name}/activation"]}
             )
         return found
 

@@ -41,10 +41,11 @@ def declare(name: str) -> None:
     _own[name] = None
 
 
-def check_known(name: str, where: str) -> None:
-    """Raises `SpaceError` when no operation has this name."""
+def check_known(name: str, field: str) -> None:
+    """Raises `SpaceError` about `field`, its place in a component, when no operation has this name."""
     if name not in BUILT_IN and name not in _own:
         raise SpaceError(
-            f"{where}: {name!r:.80} is not a known operation; known: {', '.join(known())}. "
-            f"Declare your own with @nb.operation(name) before the space is made"
+            f"{name!r:.80} is not a known operation; known: {', '.join(known())}. "
+            f"Declare your own with @nb.operation(name) before the space is made",
+            field=field,
         )

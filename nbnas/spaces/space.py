@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,8 +15,9 @@ import numpy.typing as npt
 from nbnas import jsonio
 from nbnas.errors import SpaceError
 from nbnas.spaces.architecture import Architecture, parse_choices
-from nbnas.spaces.component import COMPONENTS, Component
-from nbnas.spaces.decision import Decision, Option
+from nbnas.spaces.component import MAX_DECISIONS, Component, component_from_json
+from nbnas.spaces.decision import Condition, Decision, Option
+from nbnas.spaces.limit import Limit
 
 if TYPE_CHECKING:
     import networkx
@@ -23,7 +25,8 @@ if TYPE_CHECKING:
 __all__ = ["SCHEMA", "SearchSpace"]
 
 SCHEMA = 1
-_MAX_DECISIONS = 10_000
+_MOST_STATES = 100_000
+_MOST_DRAWS = 1_000
 
 
 class SearchSpace:
@@ -31,32 +34,40 @@ class SearchSpace:
 
     Args:
         name: a label, 1..80 printable characters.
-        component: what the networks are made of.
-        dims: spatial dimensions of the operations: 2 for images, 1 for sequences.
+        component: what the networks are made of: a tree.
+        dims: spatial dimensions of the inputs: 2 for images, 1 for sequences and tokens, 0 for vectors and graphs.
+        limits: what an architecture may cost; those that cost more are not in the space.
+
+    Raises:
+        SpaceError: the parts do not fit together.
     """
 
-    def __init__(self, name: str, component: Component, *, dims: int = 2) -> None:
+    def __init__(
+        self, name: str, component: Component, *, dims: int = 2, limits: Sequence[Limit] = ()
+    ) -> None:
         if not isinstance(name, str) or not 0 < len(name) <= 80 or not name.isprintable():
             raise SpaceError(f"name must be 1..80 printable characters, got {name!r:.100}; in a search space.")
-        if isinstance(dims, bool) or not isinstance(dims, int) or dims not in (1, 2):
-            raise SpaceError(f"dims must be 1 (sequences) or 2 (images), got {dims!r}; in a search space.")
+        if isinstance(dims, bool) or not isinstance(dims, int) or dims not in (0, 1, 2):
+            raise SpaceError(
+                f"dims must be 2 (images), 1 (sequences) or 0 (vectors, graphs), got {dims!r:.80}; in a search space."
+            )
+        if not isinstance(component, Component) or component.flow_out() != "logits":
+            raise SpaceError(
+                f"component must be a whole network, got {component!r:.120}; in space {name!r}. "
+                "Put parts into a network with a head at its end"
+            )
         self.name = name
         self.component = component
         self.dims = dims
-        self.decisions: tuple[Decision, ...] = component.decisions()
-        if len(self.decisions) > _MAX_DECISIONS:
-            raise SpaceError(f"decisions must be at most {_MAX_DECISIONS:,}, got {len(self.decisions):,}; in {name!r}.")
+        self.limits = tuple(limits)
+        self.decisions: tuple[Decision, ...] = tuple(map(_absolute, component.decisions()))
+        if len(self.decisions) > MAX_DECISIONS:
+            raise SpaceError(f"decisions must be at most {MAX_DECISIONS:,}, got {len(self.decisions):,}; in {name!r}.")
         self._index = {decision.name: place for place, decision in enumerate(self.decisions)}
         self._counts = [len(decision.options) for decision in self.decisions]
         self._open = [place for place, count in enumerate(self._counts) if count > 1]
         # Conditions as (index of the earlier decision, allowed choices): what every walk below uses.
-        self._when: list[list[tuple[int, frozenset[int]]]] = [
-            [
-                (self._index[rule.decision], frozenset(map(self._decision(rule.decision).options.index, rule.options)))
-                for rule in decision.when
-            ]
-            for decision in self.decisions
-        ]
+        self._when = [[self._condition(place, rule) for rule in one.when] for place, one in enumerate(self.decisions)]
         self._parents = {place for rules in self._when for place, _ in rules}
 
     # -- identity and files ------------------------------------------------------------------------------------------
@@ -68,7 +79,8 @@ class SearchSpace:
         return hash(self.digest)
 
     def __repr__(self) -> str:
-        return f"<SearchSpace {self.name}: {len(self.decisions)} decisions, {self.size:,} architectures>"
+        limits = "at most " if self.limits else ""
+        return f"<SearchSpace {self.name}: {len(self.decisions)} decisions, {limits}{self.size:,} architectures>"
 
     @cached_property
     def digest(self) -> str:
@@ -79,7 +91,8 @@ class SearchSpace:
     def to_json(self) -> dict[str, Any]:
         """The space as JSON values; `from_json` reads it back."""
         component = {"kind": self.component.kind, **self.component.to_json()}
-        return {"schema": SCHEMA, "name": self.name, "dims": self.dims, "component": component}
+        limits = {"limits": [limit.to_json() for limit in self.limits]} if self.limits else {}
+        return {"schema": SCHEMA, "name": self.name, "dims": self.dims, "component": component, **limits}
 
     @classmethod
     def from_json(cls, value: Any, where: str = "space") -> SearchSpace:
@@ -96,22 +109,19 @@ class SearchSpace:
                 f"A newer version of nbnas may have written it: update nbnas"
             )
         needed = {"schema", "name", "dims", "component"}
-        if set(value) != needed:
-            odd = sorted(set(value) ^ needed)
+        if set(value) - {"limits"} != needed:
+            odd = sorted((set(value) - {"limits"}) ^ needed)
             raise SpaceError(f"{where}: keys must be {', '.join(sorted(needed))}, got a difference in {odd!r:.200}")
-        component = value["component"]
-        if not isinstance(component, dict) or not isinstance(component.get("kind"), str):
-            raise SpaceError(f"{where}: /component must be an object with a kind, got {component!r:.80}")
-        kind = component["kind"]
-        if kind not in COMPONENTS:
-            known = ", ".join(COMPONENTS)
-            raise SpaceError(f"{where}: /component/kind: {kind!r:.80} is not a known component; known: {known}")
-        fields = {key: item for key, item in component.items() if key != "kind"}
-        made = COMPONENTS[kind].from_json(fields, f"{where}: /component")
+        component = component_from_json(value["component"], f"{where}: /component")
+        limits = value.get("limits", [])
+        if not isinstance(limits, list) or len(limits) > 16:
+            raise SpaceError(f"{where}: /limits must be a list of at most 16 limits, got {limits!r:.120}")
+        made = [Limit.from_json(limit, f"{where}: /limits/{place}") for place, limit in enumerate(limits)]
         try:
-            return cls(value["name"], made, dims=value["dims"])
+            return cls(value["name"], component, dims=value["dims"], limits=made)
         except SpaceError as cause:
-            raise SpaceError(f"{where}: {cause}") from None
+            field = "/component/" + cause.field if cause.field else ""
+            raise SpaceError(f"{where}: {field}{': ' if field else ''}{cause}") from None
 
     @classmethod
     def load(cls, path: str | Path) -> SearchSpace:
@@ -178,12 +188,41 @@ class SearchSpace:
                     raise SpaceError(f"{name} must be without choice (not active), got {choice!r}; in {architecture}.")
             elif isinstance(choice, bool) or not isinstance(choice, int) or not 0 <= choice < count:
                 raise SpaceError(f"{name} must have a choice in 0..{count - 1}, got {choice!r}; in {architecture}.")
+        if broken := self.broken(architecture):
+            raise SpaceError(f"{broken}; architecture {architecture} of space {self.name!r}.")
+
+    def broken(self, architecture: Architecture) -> str:
+        """Which limit an architecture does not keep, in words; empty when it keeps all."""
+        for limit in self.limits:
+            if broken := limit.broken(self, architecture):
+                return broken
+        return ""
 
     def sample(self, rng: np.random.Generator) -> Architecture:
-        """Draws each active decision uniformly (so conditional spaces are not drawn uniformly over architectures)."""
-        if not self._parents:
-            return Architecture(self.digest, tuple(rng.integers(self._counts).tolist()))
-        return self._complete([None] * len(self.decisions), 0, rng)
+        """Draws each active decision uniformly (so conditional spaces are not drawn uniformly over architectures).
+
+        Raises:
+            SpaceError: none of 1,000 draws kept the limits.
+        """
+
+        def draw() -> Architecture:
+            if not self._parents:
+                return Architecture(self.digest, tuple(rng.integers(self._counts).tolist()))
+            return self._complete([None] * len(self.decisions), 0, rng)
+
+        return self._within_limits(draw)
+
+    def _within_limits(self, draw: Callable[[], Architecture]) -> Architecture:
+        """The first of at most 1,000 draws that keeps the limits."""
+        broken = ""
+        for _ in range(_MOST_DRAWS):
+            drawn = draw()
+            if not (broken := self.broken(drawn)):
+                return drawn
+        raise SpaceError(
+            f"space {self.name!r} must have architectures within its limits, got none in {_MOST_DRAWS:,} draws; the "
+            f"last one: {broken}. Loosen the limit, or close what costs too much"
+        )
 
     def mutate(self, architecture: Architecture, rng: np.random.Generator) -> Architecture:
         """Changes one active decision, drawn uniformly, to another option; decisions that it activates are drawn.
@@ -191,11 +230,14 @@ class SearchSpace:
         Raises:
             SpaceError: no active decision has a second option.
         """
-        choices = list(architecture.choices)
-        places = [place for place in self._open if choices[place] is not None]
+        places = [place for place in self._open if architecture.choices[place] is not None]
         if not places:
             raise SpaceError(f"space {self.name!r} must have a decision with two options to mutate, got none active.")
-        place = places[rng.integers(len(places))]
+        return self._within_limits(lambda: self._mutated(architecture, places, rng))
+
+    def _mutated(self, architecture: Architecture, places: Sequence[int], rng: np.random.Generator) -> Architecture:
+        choices = list(architecture.choices)
+        place = places[int(rng.integers(len(places)))]
         old = choices[place]
         assert old is not None
         new = int(rng.integers(self._counts[place] - 1))
@@ -209,6 +251,9 @@ class SearchSpace:
 
         An active decision that neither parent has is drawn.
         """
+        return self._within_limits(lambda: self._crossed(a, b, rng))
+
+    def _crossed(self, a: Architecture, b: Architecture, rng: np.random.Generator) -> Architecture:
         choices: list[int | None] = [None] * len(self.decisions)
         from_a = rng.random(len(choices)) < 0.5
         for place, (one, other) in enumerate(zip(a.choices, b.choices, strict=True)):
@@ -228,15 +273,22 @@ class SearchSpace:
                 if new != old:
                     choices = [*architecture.choices]
                     choices[place] = new
-                    yield from self._completions(choices, place + 1, keep=True)
+                    yield from filter(self._keeps, self._completions(choices, place + 1, keep=True))
 
     def enumerate(self) -> Iterator[Architecture]:
         """All architectures, lazily, in lexicographic order."""
-        return self._completions([None] * len(self.decisions), 0, keep=False)
+        return filter(self._keeps, self._completions([None] * len(self.decisions), 0, keep=False))
+
+    def _keeps(self, architecture: Architecture) -> bool:
+        return not self.broken(architecture)
 
     @cached_property
     def size(self) -> int:
-        """How many architectures there are, counted without enumerating them."""
+        """How many architectures there are, limits not considered; counted without enumerating them.
+
+        Raises:
+            SpaceError: the conditions are too entangled for it.
+        """
         last_use = {place: user for user, rules in enumerate(self._when) for place, _ in rules}
         # States: the choices of those decisions on which later ones still depend -> number of ways to reach them.
         states: dict[tuple[tuple[int, int | None], ...], int] = {(): 1}
@@ -254,6 +306,11 @@ class SearchSpace:
                     key = (*kept, (place, choice))
                     following[key] = following.get(key, 0) + ways
             states = following
+            if len(states) > _MOST_STATES:
+                raise SpaceError(
+                    f"conditions must be such that at most {_MOST_STATES:,} cases are open at a time, got "
+                    f"{len(states):,} at {self.decisions[place].name}; in space {self.name!r}."
+                )
         return sum(states.values())
 
     # -- forms -------------------------------------------------------------------------------------------------------
@@ -316,12 +373,48 @@ class SearchSpace:
                 edge["weight"] = row.get(edge["operation"], 0.0)
         return graph
 
+    # -- the relaxed view --------------------------------------------------------------------------------------------
+
+    @cached_property
+    def rows(self) -> tuple[Decision, ...]:
+        """What alpha has a row for, one entry an option; asked for only where `component.relaxable()` is `None`."""
+        return tuple(map(_absolute, self.component.rows()))
+
+    def paths(self, architecture: Architecture) -> dict[str, tuple[int, ...]]:
+        """For each row the places of the options that an architecture computes; a place twice has weight 2."""
+        found = self.component.paths(self.options(architecture))
+        return {row.name: tuple(map(row.options.index, found[row.name])) for row in self.rows}
+
+    def derive(self, weights: Mapping[str, Sequence[float]]) -> Architecture:
+        """The architecture that weights stand for, by row one number an option; higher is stronger."""
+        rows = {row.name: dict(zip(row.options, weights[row.name], strict=True)) for row in self.rows}
+        return self.architecture(self.component.derive(rows))
+
     # -- walks -------------------------------------------------------------------------------------------------------
 
     def _decision(self, name: str) -> Decision:
         if name not in self._index:
             raise SpaceError(f"{name!r:.80} is not a decision of space {self.name!r}; known: {', '.join(self._index)}")
         return self.decisions[self._index[name]]
+
+    def _condition(self, place: int, rule: Condition) -> tuple[int, frozenset[int]]:
+        """The place of the decision that a condition of the decision at `place` names, and the choices allowed."""
+        name = self.decisions[place].name
+        parent = self._index.get(rule.decision, place)
+        if parent >= place:
+            raise SpaceError(
+                f"decision {name!r} must depend on decisions that come before it, got {rule.decision!r:.80}; "
+                f"in space {self.name!r}. Those before it: "
+                f"{', '.join(decision.name for decision in self.decisions[:place][-20:]) or 'none'}"
+            )
+        options = self.decisions[parent].options
+        for option in rule.options:
+            if option not in options:
+                raise SpaceError(
+                    f"decision {name!r} must depend on options of {rule.decision!r} "
+                    f"({', '.join(map(str, options))[:200]}), got {option!r:.80}; in space {self.name!r}."
+                )
+        return parent, frozenset(map(options.index, rule.options))
 
     def active(self, place: int, choices: Sequence[int | None]) -> bool:
         """Whether the decision at `place` is open, given the choices for those before it."""
@@ -351,3 +444,12 @@ class SearchSpace:
             choices[start] = choice
             yield from self._completions(choices, start + 1, keep=keep)
         choices[start] = given
+
+
+def _absolute(decision: Decision) -> Decision:
+    """The decision with conditions that are named from the root."""
+    if not any(rule.decision.startswith("/") for rule in decision.when):
+        return decision
+    return replace(
+        decision, when=tuple(Condition(rule.decision.removeprefix("/"), rule.options) for rule in decision.when)
+    )

@@ -103,19 +103,14 @@ class _Darts:
 
     def probabilities(self) -> Mapping[str, Mapping[str, Mapping[str, float]]]:
         rows = {}
-        for decision in self.space.decisions:
-            row = self.alpha[decision.name].detach().double().softmax(dim=0).tolist()
-            rows[decision.name] = dict(zip(map(str, decision.options), row, strict=True))
+        for row in self.space.rows:
+            shares = self.alpha[row.name].detach().double().softmax(dim=0).tolist()
+            rows[row.name] = dict(zip(map(str, row.options), shares, strict=True))
         return {"alpha": rows}
 
     def derive(self) -> Architecture:
-        chosen = {}
-        for decision in self.space.decisions:
-            row = self.alpha[decision.name].detach()
-            # Sec. 2.4: the strongest operation, zero excluded.
-            real = [choice for choice, option in enumerate(decision.options) if option != "none"] or [0]
-            chosen[decision.name] = decision.options[max(real, key=lambda choice: float(row[choice]))]
-        return self.space.architecture(chosen)
+        # Sec. 2.4: the strongest operations, zero excluded; where a node keeps two inputs, the two strongest.
+        return self.space.derive({name: row.detach().double().softmax(dim=0).tolist() for name, row in self.alpha.items()})
 
     def state_dict(self) -> dict[str, Any]:
         return {

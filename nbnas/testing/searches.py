@@ -145,7 +145,9 @@ def check_records(records: Sequence[Record], space: SearchSpace, name: str) -> N
 
 
 def _check_distribution(event: DistributionUpdated, space: SearchSpace, where: str) -> None:
-    options = {decision.name: set(map(str, decision.options)) for decision in space.decisions}
+    # A policy or a population has a row for each decision, alpha one for each row of the relaxed view.
+    known = [*space.decisions, *(() if space.component.relaxable() else space.rows)]
+    options = {row.name: set(map(str, row.options)) for row in known}
     for rows in event.groups.values():
         for decision, row in rows.items():
             require(decision in options, f"a row must be named by a decision, got {decision!r:.80}; {where}")

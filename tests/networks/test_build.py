@@ -263,8 +263,8 @@ def test_every_sampled_chain_is_the_network_that_its_layers_say(seed, sizes, cha
 def test_a_chain_keeps_the_order_of_a_sequence(shape):
     """Dense layers read positions: a reversed sequence gives other logits."""
     space = chain(1, 0, widths=(2,), kernels=(1,), dims=1)
-    chosen = {"depth": 1, "layer_1.kind": "conv", "layer_1.kernel": 1, "layer_1.width": 2}
-    architecture = space.architecture({**chosen, "layer_1.activation": "relu", "dense_depth": 0})
+    chosen = {"depth": 1, "layer_1/kind": "conv", "layer_1/kernel": 1, "layer_1/width": 2}
+    architecture = space.architecture({**chosen, "layer_1/activation": "relu", "dense_depth": 0})
     network = build(space, architecture, shape((1, 6), 2), seed=0).eval()
     x = torch.arange(6.0).reshape(1, 1, 6)
     assert not torch.allclose(network(x), network(x.flip(2)))

@@ -51,11 +51,11 @@ def test_one_hot_is_the_encoding():
 
 def test_one_hot_of_an_inactive_decision_is_zero():
     space = chain(2, 0)
-    choices = {"depth": 1, "layer_1.kind": "pool", "layer_1.kernel": 3, "dense_depth": 0}
+    choices = {"depth": 1, "layer_1/kind": "pool", "layer_1/kernel": 3, "dense_depth": 0}
     mixture = one_hot(space, space.architecture(choices))
-    assert mixture["layer_1.kernel"].tolist() == [1.0, 0.0]
-    assert not mixture["layer_1.width"].any()
-    assert not mixture["layer_2.kind"].any()
+    assert mixture["layer_1/kernel"].tolist() == [1.0, 0.0]
+    assert not mixture["layer_1/width"].any()
+    assert not mixture["layer_2/kind"].any()
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])

@@ -163,7 +163,7 @@ def test_mixtures_that_do_not_fit_are_refused(shape):
     supernet = Supernet(space, shape((1, 4, 4)))
     x = torch.randn(2, 1, 4, 4)
     mixture = softmax(new_alpha(space, 0))
-    with pytest.raises(SpaceError, match=r"shape \(5,\) for decision 'edge_0_1', got shape \(4,\)"):
+    with pytest.raises(SpaceError, match=r"shape \(5,\) for row 'edge_0_1', got shape \(4,\)"):
         supernet(x, {**mixture, "edge_0_1": torch.ones(4)})
     del mixture["edge_1_3"]
     with pytest.raises(SpaceError, match="'edge_1_3', got none"):

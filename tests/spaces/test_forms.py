@@ -153,11 +153,11 @@ def test_choices_that_are_of_no_architecture(chosen, said):
 
 
 def test_a_choice_for_what_is_not_active_is_refused():
-    chosen = {"depth": 1, "layer_1.kind": "pool", "layer_1.kernel": 3, "dense_depth": 0}
+    chosen = {"depth": 1, "layer_1/kind": "pool", "layer_1/kernel": 3, "dense_depth": 0}
     good = CHAIN.architecture(chosen)
     assert str(good).startswith("0-1-0-.-.-.")
-    with pytest.raises(SpaceError, match=r"layer_1.width must be without choice \(not active\)"):
-        CHAIN.architecture({**chosen, "layer_1.width": 8})
+    with pytest.raises(SpaceError, match=r"layer_1/width must be without choice \(not active\)"):
+        CHAIN.architecture({**chosen, "layer_1/width": 8})
 
 
 @pytest.mark.parametrize(
@@ -209,15 +209,15 @@ def test_a_distribution_gives_edges_their_weight():
 def test_the_graph_of_a_chain_is_its_layers():
     chosen = {
         "depth": 2,
-        "layer_1.kind": "conv",
-        "layer_1.kernel": 3,
-        "layer_1.width": 16,
-        "layer_1.activation": "tanh",
-        "layer_2.kind": "pool",
-        "layer_2.kernel": 5,
+        "layer_1/kind": "conv",
+        "layer_1/kernel": 3,
+        "layer_1/width": 16,
+        "layer_1/activation": "tanh",
+        "layer_2/kind": "pool",
+        "layer_2/kernel": 5,
         "dense_depth": 1,
-        "dense_1.width": 64,
-        "dense_1.activation": "relu",
+        "dense_1/width": 64,
+        "dense_1/activation": "relu",
     }
     graph = CHAIN.graph(CHAIN.architecture(chosen))
     labels = [graph.edges[place, place + 1]["operation"] for place in range(3)]

@@ -139,12 +139,12 @@ def test_mutation_draws_the_decision_and_then_the_option_uniformly():
     architecture = CHAIN.architecture(
         {
             "depth": 2,
-            "layer_1.kind": "conv",
-            "layer_1.kernel": 3,
-            "layer_1.width": 16,
-            "layer_1.activation": "relu",
-            "layer_2.kind": "pool",
-            "layer_2.kernel": 5,
+            "layer_1/kind": "conv",
+            "layer_1/kernel": 3,
+            "layer_1/width": 16,
+            "layer_1/activation": "relu",
+            "layer_2/kind": "pool",
+            "layer_2/kernel": 5,
             "dense_depth": 0,
         }
     )
@@ -187,9 +187,9 @@ def test_crossover_takes_either_parent_equally_often():
 
 
 def test_crossover_takes_what_one_parent_alone_has_from_that_one():
-    pool = {"layer_1.kind": "pool", "layer_1.kernel": 3, "dense_depth": 0}
+    pool = {"layer_1/kind": "pool", "layer_1/kernel": 3, "dense_depth": 0}
     a = TINY.architecture({"depth": 1, **pool})
-    conv = {"layer_2.kind": "conv", "layer_2.kernel": 3, "layer_2.width": 8, "layer_2.activation": "relu"}
+    conv = {"layer_2/kind": "conv", "layer_2/kernel": 3, "layer_2/width": 8, "layer_2/activation": "relu"}
     b = TINY.architecture({"depth": 2, **pool, **conv})
     rng = np.random.default_rng(5)
     assert {TINY.crossover(a, b, rng) for _ in range(100)} == {a, b}

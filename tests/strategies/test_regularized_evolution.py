@@ -147,7 +147,7 @@ def test_frequencies_count_only_those_in_which_a_decision_is_active():
     members = [space.architecture(text) for _, text, _ in strategy.state_dict()["population"]]
     deep = [member.choices[5] for member in members if member.choices[5] is not None]
     assert 0 < len(deep) < 30
-    assert rows["layer_2.kind"] == {"conv": deep.count(0) / len(deep), "pool": deep.count(1) / len(deep)}
+    assert rows["layer_2/kind"] == {"conv": deep.count(0) / len(deep), "pool": deep.count(1) / len(deep)}
 
 
 def test_children_of_several_trials_at_once_become_members_in_the_order_of_their_answers():
