@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import importlib.metadata
-import platform
 import sys
 import threading
 import time
@@ -19,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
-from nbnas.errors import NbnasError, ResumeError, RunError
+from nbnas.errors import NbnasError, RunError
 from nbnas.evaluators.base import EvaluatorSettings
 from nbnas.events import (
     CheckpointSaved,
@@ -32,6 +30,7 @@ from nbnas.events import (
     RunStarted,
     RunStopped,
 )
+from nbnas.identity import compare, identity
 from nbnas.processes import Search
 from nbnas.spaces import Architecture, SearchSpace
 from nbnas.spec import Bound, RunSpec
@@ -40,7 +39,7 @@ from nbnas.store import RunReader, RunStore
 from nbnas.tasks import Task
 from nbnas.threads import using
 
-__all__ = ["Candidate", "Run", "identity", "open_run", "start"]
+__all__ = ["Candidate", "Run", "open_run", "start"]
 
 T = TypeVar("T")
 
@@ -305,7 +304,7 @@ class Run:
                 raise RunError(f"run {self.id} is finished. Start a new one with a larger budget")
             bound = self.spec.bind()
             now = identity(bound.device, bound.threads)
-            _compare(state.identity, now, **options)
+            compare(state.identity, now, **options)
             point = store.resume_point()
             seq = point.seq if point is not None else 0
             bound.search.resume(point.state if point is not None else None, store.last_seq, store.records(after=seq))
@@ -445,30 +444,3 @@ def open_run(
     with RunReader(run_id, runs) as reader:
         spec = RunSpec.from_json(reader.spec, f"run {run_id}", task=task, evaluator=evaluator)
         return Run(run_id, spec, fold(reader.records()), runs)
-
-
-def identity(device: str, threads: int) -> dict[str, Any]:
-    """What bit-equality of a run depends on, besides its specification."""
-    versions = {name: importlib.metadata.version(name) for name in ("torch", "numpy")}
-    versions["nbnas"] = sys.modules["nbnas"].__version__
-    return {
-        "device": device,
-        "threads": threads,
-        "machine": platform.machine(),
-        "python": platform.python_version(),
-        **versions,
-        "reproducible": device == "cpu",
-    }
-
-
-def _compare(before: Mapping[str, Any], now: Mapping[str, Any], *, accept_differences: bool = False) -> None:
-    differs = [
-        f"{name} was {before[name]}, is {now[name]}"
-        for name in now
-        if name in before and before[name] is not None and now[name] is not None and before[name] != now[name]
-    ]
-    if differs and not accept_differences:
-        raise ResumeError(
-            f"run must be resumed where it can repeat itself, but {'; '.join(differs)}. "
-            f"Call resume(accept_differences=True), or nbnas resume --accept-differences, to go on all the same"
-        )
