@@ -16,12 +16,10 @@ import importlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from nbnas import measuring
-
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from nbnas import evaluators, spaces, strategies, tasks
+    from nbnas import evaluators, objectives, spaces, strategies, tasks
     from nbnas.api import Workbench, draw_cell, open, retrain, runs, search
     from nbnas.errors import NbnasError
     from nbnas.networks import Supernet, operation
@@ -46,7 +44,7 @@ _WHERE = {
     "runs": "nbnas.api",
     "search": "nbnas.api",
 }
-_PACKAGES = ("evaluators", "spaces", "strategies", "tasks")
+_PACKAGES = ("evaluators", "objectives", "spaces", "strategies", "tasks")
 
 __all__ = [
     "Budget",
@@ -59,6 +57,7 @@ __all__ = [
     "build",
     "draw_cell",
     "evaluators",
+    "objectives",
     "open",
     "operation",
     "retrain",
@@ -84,9 +83,7 @@ def __dir__() -> list[str]:
     return sorted([*globals(), *__all__])
 
 
-def _measure() -> Callable[..., float]:
+def load_measure() -> Callable[..., float]:
+    """What tells the cost of an architecture; spaces, which know nothing of torch, ask for it here."""
     measure: Callable[..., float] = importlib.import_module("nbnas.networks.measure").measure
     return measure
-
-
-measuring.provide(_measure)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from nbnas.bar import watch
 from nbnas.errors import SettingsError
 from nbnas.evaluators import EvaluatorSettings
+from nbnas.objectives import Objective
 from nbnas.processes import Budget
 from nbnas.retraining import Retrained, retraining
 from nbnas.session import Candidate, Run, open_run, start
@@ -30,6 +31,7 @@ def search(
     evaluator: EvaluatorSettings | None = None,
     *,
     budget: Budget,
+    objective: Objective | None = None,
     seed: int = 0,
     device: str = "auto",
     name: str = "",
@@ -43,6 +45,7 @@ def search(
         strategy: how it is searched.
         evaluator: how scores are got; none for a differentiable strategy.
         budget: when it ends.
+        objective: what is maximised, of the metrics of each trial; without it the evaluator's own score.
         seed: from which all chance comes; the same seed gives the same run.
         device: `auto` takes the first there is of CUDA, MPS, CPU.
         name: a label of your own.
@@ -52,7 +55,7 @@ def search(
         NbnasError: the parts do not fit together; nothing has been started then.
         RunError: `background=False` and the run failed.
     """
-    spec = RunSpec(space, task, strategy, evaluator, budget, seed, device, name)
+    spec = RunSpec(space, task, strategy, evaluator, budget, seed, device, name, objective)
     return run_spec(spec, background=background)
 
 

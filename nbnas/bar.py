@@ -35,8 +35,10 @@ def watch(run: Run, *, quiet: bool = False) -> Run:
 
 def _text(run: Run) -> str:
     trials, epochs = run.read(lambda state: (state.trials_finished + state.trials_failed, state.epochs_trained))
-    best = run.incumbent
-    score = f", best {best.score:.4f} ({best.architecture})" if best is not None else ""
+    best, front = run.read(lambda state: (state.incumbent, len(state.front)))
+    score = f", front of {front}" if front else ""
+    if best is not None:
+        score = f", best {best.score:.4f} ({best.architecture})"
     return f"{run.device}: {trials} trials, {epochs} epochs{score}"
 
 

@@ -82,7 +82,10 @@ def _report(run_id: str) -> None:
     import nbnas.api
 
     run = nbnas.api.open(run_id)
-    best = run.incumbent
+    best, front = run.read(lambda state: (state.incumbent, len(state.front)))
+    if front:
+        typer.echo(f"{run.status}; {front} architectures that no other is better than")
+        return
     found = "no architecture found" if best is None else f"best {best.architecture} with score {best.score:.4f}"
     typer.echo(f"{run.status}; {found}")
 

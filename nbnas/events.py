@@ -22,6 +22,7 @@ __all__ = [
     "EpochFinished",
     "Evaluation",
     "Event",
+    "FrontChanged",
     "IncumbentChanged",
     "PolicyUpdated",
     "PopulationUpdated",
@@ -195,6 +196,17 @@ class PopulationUpdated(Event):
 
     born: tuple[tuple[int, float], ...]
     died: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class FrontChanged(Event):
+    """A trial joined those that no other trial is better than; trials in `left` are no longer among them."""
+
+    trial: int
+    architecture: str
+    objectives: tuple[float, ...]
+    violation: float = 0.0
+    left: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

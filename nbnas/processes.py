@@ -18,11 +18,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from nbnas.errors import ResumeError, RunError, SettingsError, TrialError
 from nbnas.evaluators.base import Evaluator, Scoring
+from nbnas.evaluators.judging import Judge
 from nbnas.evaluators.shared_weights import SharedWeightsEvaluator
 from nbnas.events import (
     DistributionUpdated,
     EpochFinished,
+    Evaluation,
     Event,
+    FrontChanged,
     IncumbentChanged,
     Progress,
     Record,
@@ -32,6 +35,7 @@ from nbnas.events import (
     TrialProgressed,
     TrialStarted,
 )
+from nbnas.front import Front, Member
 from nbnas.settings import Settings, setting
 from nbnas.spaces import SearchSpace
 from nbnas.strategies.base import BlackBoxStrategy, DifferentiableStrategy, Done, Failure, Proposal, Wait
@@ -88,15 +92,30 @@ class Process(Protocol):
 
 
 class _Best:
-    """The best score so far."""
+    """The best so far: one trial where there is one objective, the front where there are several."""
 
     def __init__(self) -> None:
         self.score: float | None = None
+        self.violation = 0.0
+        self.front = Front()
 
-    def events(self, trial: int, proposal: Proposal, score: float | None) -> Iterable[Event]:
-        if score is not None and (self.score is None or score > self.score):
-            self.score = score
-            yield IncumbentChanged(trial, str(proposal.architecture), score)
+    def events(self, trial: int, proposal: Proposal, evaluation: Evaluation) -> Iterable[Event]:
+        text, score, violation = str(proposal.architecture), evaluation.score, evaluation.violation
+        if score is None:
+            left = self.front.offer(Member(trial, text, evaluation.objectives, violation))
+            if left is not None:
+                yield FrontChanged(trial, text, evaluation.objectives, violation, left)
+        elif self.score is None or (-violation, score) > (-self.violation, self.score):
+            self.score, self.violation = score, violation
+            yield IncumbentChanged(trial, text, score)
+
+    def state(self) -> list[Any]:
+        """JSON values."""
+        return [self.score, self.violation, self.front.to_json()]
+
+    def load(self, state: Any) -> None:
+        """Takes over what `state` returned."""
+        self.score, self.violation, self.front = state[0], state[1], Front.from_json(state[2])
 
 
 class Trials:
@@ -104,9 +123,10 @@ class Trials:
 
     step_name: ClassVar[str] = "trial"
 
-    def __init__(self, strategy: BlackBoxStrategy, evaluator: Evaluator) -> None:
+    def __init__(self, strategy: BlackBoxStrategy, evaluator: Evaluator, judge: Judge | None = None) -> None:
         self.strategy = strategy
         self.evaluator = evaluator
+        self.judge = judge
         self.trials = 0
         self.failures = 0
         self.best = _Best()
@@ -119,10 +139,10 @@ class Trials:
             raise RunError("strategy must propose while no trial is under way, got Wait; it would wait for ever")
         trial = self.trials + 1
         yield TrialStarted(trial, str(proposal.architecture), proposal.parents, proposal.operator, proposal.fidelity)
-        answer = yield from _evaluated(trial, proposal, self.evaluator.evaluate(trial, proposal))
+        answer = yield from _evaluated(trial, proposal, self.evaluator.evaluate(trial, proposal), self.judge)
         yield from self.strategy.tell(trial, proposal, answer)
         if not isinstance(answer, Failure):
-            yield from self.best.events(trial, proposal, answer.score)
+            yield from self.best.events(trial, proposal, answer)
         self.trials = trial
         self.failures = self.failures + 1 if isinstance(answer, Failure) else 0
         if isinstance(answer, Failure) and self.failures >= MOST_FAILURES:
@@ -135,19 +155,24 @@ class Trials:
             "strategy": self.strategy.state_dict(),
             "trials": self.trials,
             "failures": self.failures,
-            "best": self.best.score,
+            "best": self.best.state(),
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         self.strategy.load_state_dict(state["strategy"])
-        self.trials, self.failures, self.best.score = state["trials"], state["failures"], state["best"]
+        self.trials, self.failures = state["trials"], state["failures"]
+        self.best.load(state["best"])
 
 
-def _evaluated(trial: int, proposal: Proposal, scoring: Scoring) -> Generator[Event | Progress, None, Any]:
+def _evaluated(
+    trial: int, proposal: Proposal, scoring: Scoring, judge: Judge | None
+) -> Generator[Event | Progress, None, Any]:
     """Runs one evaluation to its end; says that it finished or failed and returns the answer."""
     text = str(proposal.architecture)
     try:
         evaluation = yield from scoring
+        if judge is not None:
+            evaluation = judge(proposal.architecture, evaluation)
     except Exception as cause:
         failure = _failure(cause)
         yield TrialFailed(trial, text, failure.cause, failure.message)
@@ -177,8 +202,10 @@ class OneShot:
 
     step_name: ClassVar[str] = "epoch"
 
-    def __init__(self, strategy: BlackBoxStrategy, evaluator: SharedWeightsEvaluator) -> None:
-        self.trials = Trials(strategy, evaluator)
+    def __init__(
+        self, strategy: BlackBoxStrategy, evaluator: SharedWeightsEvaluator, judge: Judge | None = None
+    ) -> None:
+        self.trials = Trials(strategy, evaluator, judge)
         self.strategy = strategy
         self.evaluator = evaluator
 

@@ -30,6 +30,7 @@ from nbnas.events import (
     RunStarted,
     RunStopped,
 )
+from nbnas.front import Member
 from nbnas.identity import compare, identity
 from nbnas.processes import Search
 from nbnas.spaces import Architecture, SearchSpace
@@ -147,12 +148,26 @@ class Run:
 
     @property
     def incumbent(self) -> Candidate | None:
-        """The best architecture so far; for a differentiable strategy the one derived last."""
+        """The best architecture so far; for a differentiable strategy the one derived last.
+
+        Raises:
+            RunError: there are several objectives, hence no single best.
+        """
         found = self.read(lambda state: state.incumbent)
         if found is None:
+            if self.spec.objective is not None and self.spec.objective.several:
+                raise RunError(f"run {self.id} has several objectives and no single best. Use run.front")
             return None
         architecture = self.space.architecture(found.architecture)
         return Candidate(architecture, found.score, found.trial, self.space, self.spec.task)
+
+    @property
+    def front(self) -> list[Member]:
+        """The trials that no other is better than; with one objective that is the incumbent."""
+        front, best = self.read(lambda state: (list(state.front.values()), state.incumbent))
+        if front or best is None:
+            return front
+        return [Member(best.trial or 0, best.architecture, (best.score,))]
 
     @property
     def elapsed(self) -> float:

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 from nbnas import jsonio
 from nbnas.errors import SettingsError, SpecError
 from nbnas.evaluators.base import EvaluatorSettings, evaluator_from_json, evaluator_to_json
+from nbnas.evaluators.judging import Judge, check_several
 from nbnas.evaluators.shared_weights import SharedWeightsEvaluator
+from nbnas.objectives import Objective, objective_from_json, objective_to_json
 from nbnas.processes import Budget, OneShot, Process, Relaxation, Search, Trials
 from nbnas.seeds import generator, seed_of
 from nbnas.spaces import SearchSpace
@@ -34,7 +36,7 @@ __all__ = ["SCHEMA", "Bound", "RunSpec"]
 SCHEMA = 1
 _DEFAULT_EPOCHS = 50
 _DEVICE = re.compile(r"auto|cpu|mps|cuda(:[0-9]{1,3})?")
-_KEYS = ("schema", "name", "space", "task", "strategy", "evaluator", "budget", "seed", "device")
+_KEYS = ("schema", "name", "space", "task", "strategy", "evaluator", "budget", "seed", "device", "objective")
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,7 @@ class RunSpec:
         seed: from which all chance comes.
         device: `auto`, `cpu`, `cuda`, `cuda:1`, `mps`.
         name: a label for people; never a path.
+        objective: what is maximised, of the metrics of each trial; `None` for the evaluator's own score.
     """
 
     space: SearchSpace
@@ -69,6 +72,7 @@ class RunSpec:
     seed: int = 0
     device: str = "auto"
     name: str = ""
+    objective: Objective | None = None
 
     def __post_init__(self) -> None:
         _check_types(self)
@@ -87,6 +91,7 @@ class RunSpec:
             "budget": self.budget.to_json(),
             "seed": self.seed,
             "device": self.device,
+            **({} if self.objective is None else {"objective": objective_to_json(self.objective)}),
         }
 
     @classmethod
@@ -130,8 +135,10 @@ class RunSpec:
         strategy = strategy_from_json(value["strategy"], f"{where}: /strategy")
         budget = Budget.from_json(value["budget"], f"{where}: /budget")
         seed, device, name = value.get("seed", 0), value.get("device", "auto"), value.get("name", "")
+        stored = value.get("objective")
+        objective = None if stored is None else objective_from_json(stored, f"{where}: /objective")
         try:
-            return cls(space, task, strategy, evaluator, budget, seed, device, name)
+            return cls(space, task, strategy, evaluator, budget, seed, device, name, objective)
         except SettingsError as cause:
             raise SpecError(f"{where}: {cause}", field=cause.field) from None
 
@@ -173,9 +180,10 @@ class RunSpec:
         assert self.evaluator is not None
         black_box = self.strategy.bind(self.space, generator(self.seed, "strategy"))
         evaluator = self.evaluator.bind(self.space, task, seed_of(self.seed, "evaluator"))
+        judge = None if self.objective is None else Judge(self.objective, self.space, task)
         if isinstance(evaluator, SharedWeightsEvaluator):
-            return OneShot(black_box, evaluator)
-        return Trials(black_box, evaluator)
+            return OneShot(black_box, evaluator, judge)
+        return Trials(black_box, evaluator, judge)
 
 
 def _does_same(evaluator: EvaluatorSettings, stored: Any) -> bool:
@@ -196,6 +204,7 @@ def _check_types(spec: RunSpec) -> None:
         "task": (Task, type(None)),
         "strategy": StrategySettings,
         "evaluator": (EvaluatorSettings, type(None)),
+        "objective": (Objective, type(None)),
         "budget": Budget,
     }
     examples = {
@@ -203,6 +212,7 @@ def _check_types(spec: RunSpec) -> None:
         "task": "nb.tasks.digits()",
         "strategy": "nb.strategies.RandomSearch()",
         "evaluator": "nb.evaluators.Training()",
+        "objective": "nb.objectives.Score('valid_accuracy')",
         "budget": "nb.Budget(trials=100)",
     }
     for name, kind in wanted.items():
@@ -230,6 +240,12 @@ def _check_parts(spec: RunSpec) -> None:
                 field="evaluator",
             )
         _need_relaxation(spec, title)
+        if spec.objective is not None:
+            raise SpecError(
+                f"objective must be left out for {title}, which minimises its own loss, got "
+                f"{type(spec.objective).__name__}. Leave it out, or use a strategy such as RegularizedEvolution",
+                field="objective",
+            )
     elif spec.evaluator is None:
         raise SpecError(
             f"evaluator must say how {title} gets its scores, got none. Give one, such as "
@@ -238,15 +254,30 @@ def _check_parts(spec: RunSpec) -> None:
         )
     elif spec.evaluator.shares_weights:
         _need_relaxation(spec, type(spec.evaluator).__name__)
+    if isinstance(spec.strategy, BlackBoxSettings):
+        check_several(spec.objective, spec.strategy.several, title)
     if spec.task is None and (spec.evaluator is None or spec.evaluator.needs_task):
         raise SpecError("task must be given, such as nb.tasks.digits(); only a table needs none.", field="task")
     _check_budget(spec, title)
     if spec.task is not None and (spec.evaluator is None or spec.evaluator.needs_task):
-        shape = spec.task.load().input_shape
-        if len(shape) - 1 != spec.space.dims:
+        data, taken = spec.task.load(), spec.space.component.flow_in()
+        wanted = taken if taken in ("tokens", "nodes") else "values"
+        if data.inputs != wanted:
             raise SpecError(
-                f"space must have dims={len(shape) - 1}, as inputs of this task have shape {shape}, got "
-                f"dims={spec.space.dims}. Make the space with dims={len(shape) - 1}",
+                f"space must take the inputs of its task, {data.inputs}, got {spec.space.name!r}, which takes "
+                f"{wanted}. Choose a space or a task that fits",
+                field="space",
+            )
+        if data.dims != spec.space.dims:
+            raise SpecError(
+                f"space must have dims={data.dims}, as inputs of this task have shape {data.input_shape}, got "
+                f"dims={spec.space.dims}. Make the space with dims={data.dims}",
+                field="space",
+            )
+        if taken == "map" and data.dims == 0:
+            raise SpecError(
+                f"space must take vectors, as inputs of this task have shape {data.input_shape}, got "
+                f"{spec.space.name!r}, which needs positions to convolve over. Choose a space or a task that fits",
                 field="space",
             )
 

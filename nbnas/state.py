@@ -11,6 +11,7 @@ from nbnas.events import (
     DistributionUpdated,
     EpochFinished,
     Event,
+    FrontChanged,
     IncumbentChanged,
     PolicyUpdated,
     PopulationUpdated,
@@ -26,6 +27,7 @@ from nbnas.events import (
     TrialProgressed,
     TrialStarted,
 )
+from nbnas.front import Member
 from nbnas.series import Series
 
 __all__ = ["Incumbent", "RunState", "fold"]
@@ -52,6 +54,7 @@ class RunState:
         seconds: time in which the run was running, until the last event.
         spec: the run's specification as JSON.
         scores: trial -> score; `best`: trial -> best score so far.
+        front: trial -> member of those that no other is better than, where there are several objectives.
         policy: reward, baseline, advantage, entropy, each trial -> value.
         epochs: metric -> series over epochs of shared or relaxed weights.
         alive: trial -> fitness of the living members of a population.
@@ -75,6 +78,7 @@ class RunState:
     trials_failed: int = 0
     epochs_trained: int = 0
     incumbent: Incumbent | None = None
+    front: dict[int, Member] = field(default_factory=dict)
     scores: Series = field(default_factory=Series)
     best: Series = field(default_factory=Series)
     policy: dict[str, Series] = field(default_factory=dict)
@@ -208,6 +212,12 @@ def _incumbent_changed(state: RunState, event: IncumbentChanged, time: float) ->
     state.incumbent = Incumbent(event.trial, event.architecture, event.score)
 
 
+def _front_changed(state: RunState, event: FrontChanged, time: float) -> None:
+    for trial in event.left:
+        state.front.pop(trial, None)
+    state.front[event.trial] = Member(event.trial, event.architecture, event.objectives, event.violation)
+
+
 _HANDLERS: dict[type[Event], Any] = {
     RunStarted: _run_started,
     RunPaused: _run_paused,
@@ -224,4 +234,5 @@ _HANDLERS: dict[type[Event], Any] = {
     PolicyUpdated: _policy_updated,
     PopulationUpdated: _population_updated,
     IncumbentChanged: _incumbent_changed,
+    FrontChanged: _front_changed,
 }

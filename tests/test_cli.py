@@ -10,7 +10,7 @@ import sys
 import pytest
 
 import nbnas as nb
-from nbnas import cli, session
+from nbnas import cli, identity, session
 from nbnas.errors import NbnasError
 from nbnas.spec import RunSpec
 from nbnas.store import RunStore
@@ -169,7 +169,7 @@ def test_resume_goes_on(nbnas, stopped, spec):
 
 
 def test_resume_elsewhere_asks(nbnas, stopped, monkeypatch):
-    monkeypatch.setattr(session.platform, "machine", lambda: "abacus")
+    monkeypatch.setattr(identity.platform, "machine", lambda: "abacus")
     status, _, err = nbnas("resume", stopped, "--quiet")
     assert status == 1
     assert "machine was" in err

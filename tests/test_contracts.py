@@ -20,6 +20,8 @@ from nbnas.testing import check_differentiable, check_search, check_strategy, ti
 
 SMALL = {
     "Darts": [strategies.Darts(batch=16, alpha_learning_rate=0.1)],
+    "NSGA2": [strategies.NSGA2(population=4)],
+    "Ppo": [strategies.Ppo(hidden=4, batch=4, minibatch=2, epochs=2, learning_rate=0.05)],
     "RandomSearch": [strategies.RandomSearch()],
     "RegularizedEvolution": [strategies.RegularizedEvolution(population=8, tournament=3)],
     "Reinforce": [strategies.Reinforce(hidden=4), strategies.Reinforce(controller="softmax", learning_rate=0.1)],

@@ -33,6 +33,8 @@ FIELDS = {
     "PolicyUpdated": {name: number for name in ("reward", "baseline", "advantage", "entropy")} | {"trial": count},
     "PopulationUpdated": {"born": st.lists(st.tuples(count, number), max_size=3).map(tuple),
                           "died": st.lists(count, max_size=3).map(tuple)},
+    "FrontChanged": {"trial": count, "architecture": text, "objectives": st.lists(number, max_size=3).map(tuple),
+                     "violation": number, "left": st.lists(count, max_size=3).map(tuple)},
     "IncumbentChanged": {"trial": st.none() | count, "architecture": text, "score": number},
     "CheckpointSaved": {"role": text, "digest": text},
     "RunPaused": {},

@@ -43,7 +43,8 @@ parts = st.sampled_from(
 def test_round_trip_by_json(some, seed, device, name):
     """mnist1d must not be loaded for it."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tasks.Mnist1D, "load", lambda self: type("D", (), {"input_shape": (1, 40)})())
+        loaded = type("D", (), {"inputs": "values", "input_shape": (1, 40), "dims": 1})()
+        patch.setattr(tasks.Mnist1D, "load", lambda self: loaded)
         spec = RunSpec(*some, seed, device, name)
         text = jsonio.dumps(spec.to_json())
         again = RunSpec.from_json(jsonio.loads(text, "test"))
@@ -132,6 +133,18 @@ BAD = {
     "no evaluator": (changed("evaluator", to=None), "evaluator must say how RandomSearch gets its scores, got none"),
     "no task": (changed("task", to=None), r"task must be given, such as nb\.tasks\.digits\(\)"),
     "another dims": (changed("space", "dims", to=1), r"space must have dims=2, .* have shape \(1, 8, 8\)"),
+    "images for tokens": (
+        changed("task", to={"kind": "topics", "settings": {}}),
+        "space must take the inputs of its task, tokens, got 'nas_bench_201', which takes values",
+    ),
+    "images for vectors": (
+        changed("task", to={"kind": "wine", "settings": {}}) | {"space": spaces.nas_bench_201(dims=0).to_json()},
+        r"space must take vectors, as inputs of this task have shape \(13,\), got 'nas_bench_201'",
+    ),
+    "images for nodes": (
+        changed("task", to={"kind": "communities", "settings": {}}),
+        "space must take the inputs of its task, nodes, got 'nas_bench_201', which takes values",
+    ),
 }  # fmt: skip
 
 

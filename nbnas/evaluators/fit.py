@@ -39,7 +39,7 @@ def fit_epoch(
     """One epoch of training; yields once a batch, returns the mean loss in nats.
 
     Args:
-        network: from (batch, *input_shape) to logits.
+        network: from (batch, *input_shape) to logits, one row an item or a position.
         task: gives the loss.
         split: what is trained on.
         optimizer: of the network's parameters.
@@ -74,7 +74,7 @@ def fit_epoch(
 
 @torch.no_grad()
 def score(network: nn.Module, task: BoundTask, split: TensorSplit, *, batch: int = 512) -> dict[str, float]:
-    """Accuracy in [0, 1] and mean loss in nats over a split, in evaluation mode.
+    """Accuracy in [0, 1] and mean loss in nats over the items, or positions, of a split, in evaluation mode.
 
     Raises:
         TrialError: the loss is not finite.

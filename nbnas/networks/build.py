@@ -136,7 +136,7 @@ def _shape(space: SearchSpace, task: Shapes) -> Shape:
     dims = len(given) - 1
     if takes == "vector" and dims == 0:
         return Shape("vector", given[0])
-    if dims == space.dims:
+    if dims == space.dims and dims > 0:
         return Shape("map", given[0], given[1:])
     shapes = {0: "(features,)", 1: "(channels, length)", 2: "(channels, height, width)"}
     remedy = (

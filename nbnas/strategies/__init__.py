@@ -13,11 +13,14 @@ from nbnas.strategies.base import (
     Wait,
 )
 from nbnas.strategies.darts import Darts
+from nbnas.strategies.nsga2 import NSGA2
+from nbnas.strategies.ppo import Ppo
 from nbnas.strategies.random_search import RandomSearch
 from nbnas.strategies.regularized_evolution import RegularizedEvolution
 from nbnas.strategies.reinforce import Reinforce
 
 __all__ = [
+    "NSGA2",
     "STRATEGIES",
     "BlackBoxSettings",
     "BlackBoxStrategy",
@@ -26,6 +29,7 @@ __all__ = [
     "DifferentiableStrategy",
     "Done",
     "Failure",
+    "Ppo",
     "Proposal",
     "RandomSearch",
     "RegularizedEvolution",

@@ -142,6 +142,9 @@ class StrategySettings(Settings):
 class BlackBoxSettings(StrategySettings):
     """Settings of a strategy that is asked and told."""
 
+    several: ClassVar[bool] = False
+    """Whether it can maximise several objectives at once."""
+
     @abstractmethod
     def bind(self, space: SearchSpace, rng: np.random.Generator) -> BlackBoxStrategy:
         """The strategy at its start.

@@ -110,7 +110,8 @@ class _Darts:
 
     def derive(self) -> Architecture:
         # Sec. 2.4: the strongest operations, zero excluded; where a node keeps two inputs, the two strongest.
-        return self.space.derive({name: row.detach().double().softmax(dim=0).tolist() for name, row in self.alpha.items()})
+        shares = {name: row.detach().double().softmax(dim=0).tolist() for name, row in self.alpha.items()}
+        return self.space.derive(shares)
 
     def state_dict(self) -> dict[str, Any]:
         return {

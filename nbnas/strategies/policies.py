@@ -3,6 +3,7 @@
 `LstmPolicy` follows Zoph & Le, Neural Architecture Search with Reinforcement Learning, ICLR 2017, arXiv:1611.01578: one
 decision after the other, the choice made before embedded as the next input, weights from U(-0.08, 0.08).
 `SoftmaxPolicy` has one independent softmax a decision, as in the REINFORCE of NAS-Bench-201 (arXiv:2001.00326).
+Both can flatten their logits by a temperature and bound them by a tanh constant, as ENAS does (arXiv:1802.03268, App.).
 """
 
 from __future__ import annotations
@@ -11,13 +12,14 @@ from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
 from nbnas.spaces import SearchSpace
 
-__all__ = ["LstmPolicy", "Policy", "SoftmaxPolicy", "Walk"]
+__all__ = ["LstmPolicy", "Policy", "SoftmaxPolicy", "Walk", "drawn", "make_policy", "most_probable"]
 
 Pick = Callable[[int, Tensor], int]
 """From the place of a decision and the log-probabilities of its options, shape (options,), to a choice."""
@@ -43,7 +45,15 @@ class Walk(NamedTuple):
 
 
 class Policy(nn.Module):
-    """Base: walks over the active decisions; a subclass gives logits and what it remembers."""
+    """Base: walks over the active decisions; a subclass gives logits and what it remembers.
+
+    Attributes:
+        temperature: divides the logits.
+        tanh_constant: logits are c · tanh(logits); 0 leaves them as they are.
+    """
+
+    temperature = 1.0
+    tanh_constant = 0.0
 
     def __init__(self, space: SearchSpace) -> None:
         super().__init__()
@@ -71,6 +81,10 @@ class Policy(nn.Module):
             if not self.space.active(place, choices):
                 continue
             logits, memory = self.logits(place, memory)
+            if self.temperature != 1:
+                logits = logits / self.temperature
+            if self.tanh_constant:
+                logits = self.tanh_constant * logits.tanh()
             row = logits.log_softmax(dim=0)
             choice = pick(place, row)
             choices[place] = choice
@@ -141,3 +155,40 @@ class LstmPolicy(Policy):
     @override
     def chose(self, place: int, choice: int, memory: Memory) -> Memory:
         return self.embeddings[place][choice], *memory[1:]
+
+
+def make_policy(
+    controller: str,
+    space: SearchSpace,
+    generator: torch.Generator,
+    hidden: int,
+    temperature: float,
+    tanh_constant: float,
+) -> Policy:
+    """The policy that settings ask for: `lstm` or `softmax`."""
+    made: Policy = LstmPolicy(space, generator, hidden) if controller == "lstm" else SoftmaxPolicy(space, generator)
+    made.temperature, made.tanh_constant = temperature, tanh_constant
+    return made
+
+
+@torch.no_grad()
+def drawn(policy: Policy, rng: np.random.Generator) -> Walk:
+    """A walk whose choices are drawn from the policy."""
+
+    def pick(place: int, row: Tensor) -> int:
+        cumulative = np.cumsum(row.exp().double().numpy())
+        return int(np.searchsorted(cumulative, rng.random() * cumulative[-1], side="right").clip(max=len(row) - 1))
+
+    return policy.walk(pick)
+
+
+@torch.no_grad()
+def most_probable(policy: Policy) -> dict[str, dict[str, float]]:
+    """The rows that the policy shows when each choice is the most probable one, by decision and option."""
+    rows = policy.walk(lambda place, row: int(row.argmax())).rows
+    return {
+        policy.space.decisions[place].name: dict(
+            zip(map(str, policy.space.decisions[place].options), row.tolist(), strict=True)
+        )
+        for place, row in rows.items()
+    }

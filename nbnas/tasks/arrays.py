@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NoReturn, Self
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 import numpy as np
 from typing_extensions import override
 
 from nbnas.errors import TaskError
 from nbnas.settings import setting
-from nbnas.tasks.data import Data, Split, stratified
-from nbnas.tasks.inputs import Layout, classes, encoded, inputs, statistics
+from nbnas.tasks.data import Data, Split
+from nbnas.tasks.inputs import Layout, classes, inputs, statistics
+from nbnas.tasks.parts import parts
 from nbnas.tasks.task import Task
 
-__all__ = ["ArraysTask", "from_arrays"]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
-_DEFAULT_FRACTION = 0.2
+__all__ = ["ArraysTask", "from_arrays"]
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,9 @@ class ArraysTask(Task):
 
     name: str = setting(help="What the data are called.")
     digest: str = setting(help="SHA-256 of the data, all splits.")
-    input_shape: tuple[int, ...] = setting(help="Shape of one item: channels and spatial dimensions, or features.")
+    input_shape: tuple[int, ...] = setting(
+        help="Shape of one item: channels and spatial dimensions, or features; length of a text; nothing for a node."
+    )
     items: tuple[int, ...] = setting(help="Number of items in train, valid and test.")
     labels: tuple[str, ...] = setting(help="Names of the classes.")
 
@@ -93,50 +97,19 @@ def from_arrays(
         TaskError: If shapes, types, values or splits are wrong, or the axes may mean two things.
     """
     given_x = inputs("x", x, layout)
-    pairs = {"given": (given_x, classes("y", y, len(given_x)))}
-    fractions: dict[str, float] = {}
-    for part, value in (("test", test), ("valid", valid)):
-        if isinstance(value, tuple):
-            pairs[part] = _pair(part, value, layout, given_x.shape[1:])
-        else:
-            fractions[part] = _fraction(part, _DEFAULT_FRACTION if value is None else value)
-    if sum(fractions.values()) >= 1:
-        raise TaskError(f"valid + test must be below 1, got {fractions['valid']} + {fractions['test']}")
-    names, codes = encoded([part_y for _, part_y in pairs.values()], labels)
-    splits = {part: (part_x, code) for (part, (part_x, _)), code in zip(pairs.items(), codes, strict=True)}
-    _, given_code = splits.pop("given")
-    indices = stratified(given_code, [*fractions.values()], _seed(seed))
-    for part, index in zip([*fractions, "train"], indices, strict=True):
-        if len(index) == 0:
-            raise TaskError(
-                f"{part} must have at least one item, got 0 of {len(given_x)}. Give more items, or {part}=(x, y)"
-            )
-        splits[part] = given_x[index], given_code[index]
+
+    def pair(part: str, value: tuple[Any, Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+        part_x = inputs(f"{part} x", value[0], layout)
+        if part_x.shape[1:] != given_x.shape[1:]:
+            raise TaskError(f"{part} x must have items of shape {given_x.shape[1:]} as x has, got {part_x.shape[1:]}")
+        return part_x, classes(f"{part} y", value[1], len(part_x))
+
+    given = given_x, classes("y", y, len(given_x))
+    names, splits = parts(given, pair, valid=valid, test=test, seed=seed, labels=labels)
     mean, deviation = statistics(splits["train"][0]) if normalize else (0.0, 1.0)
     with np.errstate(over="ignore"):  # `Data` refuses what is infinite in float32
         done = {part: Split(((px - mean) / deviation).astype(np.float32), py) for part, (px, py) in splits.items()}
     return ArraysTask.of(Data(done["train"], done["valid"], done["test"], len(names), names), name)
-
-
-def _pair(part: str, value: tuple[Any, ...], layout: Layout | None, shape: tuple[int, ...]) -> tuple[Any, Any]:
-    if len(value) != 2:
-        raise TaskError(f"{part} must be a share or a pair (x, y), got a tuple of {len(value)}")
-    x = inputs(f"{part} x", value[0], layout)
-    if x.shape[1:] != shape:
-        raise TaskError(f"{part} x must have items of shape {shape} as x has, got {x.shape[1:]}")
-    return x, classes(f"{part} y", value[1], len(x))
-
-
-def _seed(value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**32:
-        raise TaskError(f"seed must be a whole number in 0..2^32 - 1, got {value!r:.80}")
-    return value
-
-
-def _fraction(part: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1:
-        raise TaskError(f"{part} must be a share in (0, 1) or a pair (x, y), got {value!r:.80}")
-    return float(value)
 
 
 def _not_stored(name: str, digest: str) -> str:

@@ -13,32 +13,50 @@ from nbnas.errors import TaskError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from nbnas.tasks.data import Data, Split
+    from nbnas.tasks.data import Data, Inputs, Split, Targets
 
-__all__ = ["BoundTask", "TensorSplit", "accuracy", "resolve_device"]
+__all__ = ["BoundTask", "TensorGraph", "TensorSplit", "accuracy", "resolve_device"]
 
 
 class TensorSplit(NamedTuple):
     """Items and their classes on a device.
 
     Attributes:
-        x: Inputs, float32 of shape (items, channels, *spatial), or (items, features) for vectors.
-        y: Classes, int64 of shape (items,), in 0..classes - 1.
+        x: Values, float32 of shape (items, channels, *spatial), or (items, features) for vectors; or tokens, int64 of
+            shape (items, length); or nodes, int64 of shape (items,).
+        y: Classes, int64 of shape (items,), or (items, length) for one a position; in 0..classes - 1.
     """
 
     x: Tensor
     y: Tensor
 
 
+class TensorGraph(NamedTuple):
+    """The graph whose nodes are classified, on a device.
+
+    Attributes:
+        features: float32 of shape (nodes, features).
+        edges: Pairs (source, target), int64 of shape (2, edges), both directions of an undirected edge, no loops.
+    """
+
+    features: Tensor
+    edges: Tensor
+
+
 class BoundTask:
     """What a search, a training and an evaluation use of a task.
 
-    It holds neither the task nor its arrays, so that test cannot be reached from the binding of a search.
+    It holds neither the task nor its arrays, so that test cannot be reached from the binding of a search. A graph is
+    there as a whole, with the features of all nodes; the classes of test nodes are not.
 
     Attributes:
         device: Where all tensors are.
-        input_shape: The shape of one item: (channels, *spatial), or (features,).
-        dims: The number of spatial dimensions: 2 images, 1 sequences, 0 vectors.
+        inputs: What `x` holds: `values`, `tokens` or `nodes`.
+        targets: What has a class: an `item`, or each `position` of an item of tokens.
+        input_shape: The shape of one item: (channels, *spatial) or (features,); (length,) of tokens; () of a node.
+        dims: The number of spatial dimensions: 2 images, 1 sequences and tokens, 0 vectors and nodes.
+        vocabulary: The number of different tokens; None where there are none.
+        graph: The whole graph; None where there is none.
         classes: The number of classes.
         labels: The name of each class.
         digest: SHA-256 (hex) of the data, all splits.
@@ -48,8 +66,12 @@ class BoundTask:
 
     def __init__(self, data: Data, device: torch.device, *, with_test: bool = False) -> None:
         self.device = device
+        self.inputs: Inputs = data.inputs
+        self.targets: Targets = data.targets
         self.input_shape = data.input_shape
-        self.dims = len(data.input_shape) - 1
+        self.dims = data.dims
+        self.vocabulary = data.vocabulary
+        self.graph = None if data.graph is None else TensorGraph(*(torch.tensor(a, device=device) for a in data.graph))
         self.classes = data.classes
         self.labels = data.labels
         self.digest = data.digest
@@ -72,13 +94,13 @@ class BoundTask:
         return self._test
 
     def loss(self, logits: Tensor, y: Tensor) -> Tensor:
-        """The mean cross entropy in nats, a scalar; lower is better.
+        """The mean cross entropy in nats over all items, or positions, a scalar; lower is better.
 
         Args:
-            logits: Unnormalised scores of shape (batch, classes).
-            y: Classes of shape (batch,).
+            logits: Unnormalised scores of shape (batch, classes), or (batch, length, classes).
+            y: Classes of shape (batch,), or (batch, length).
         """
-        return functional.cross_entropy(logits, y)
+        return functional.cross_entropy(logits.flatten(0, -2), y.flatten())
 
     def metrics(self, logits: Tensor, y: Tensor) -> dict[str, float]:
         """`accuracy` in [0, 1], higher is better, and `loss` in nats, lower is better (shapes as in `loss`)."""
@@ -121,14 +143,14 @@ class BoundTask:
 
 
 def accuracy(logits: Tensor, y: Tensor) -> float:
-    """The share of items whose largest logit is that of their class, in [0, 1]; an item with nan counts as wrong.
+    """The share of items, or positions, whose largest logit is that of their class, in [0, 1]; one with nan is wrong.
 
     Args:
-        logits: Scores of shape (batch, classes).
-        y: Classes of shape (batch,).
+        logits: Scores of shape (batch, classes), or (batch, length, classes).
+        y: Classes of shape (batch,), or (batch, length).
     """
-    right = (logits.argmax(dim=1) == y) & ~logits.isnan().any(dim=1)
-    return int(right.sum()) / len(y)
+    right = (logits.argmax(dim=-1) == y) & ~logits.isnan().any(dim=-1)
+    return int(right.sum()) / y.numel()
 
 
 def resolve_device(name: str) -> torch.device:

@@ -5,30 +5,51 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
 from nbnas.errors import TaskError
+from nbnas.tasks.checks import check_graph, check_split
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-__all__ = ["Data", "Split", "stratified"]
+__all__ = ["Data", "Graph", "Inputs", "Split", "Targets", "stratified"]
+
+Inputs: TypeAlias = Literal["values", "tokens", "nodes"]
+"""What `x` holds: measured values, numbers of tokens, or numbers of nodes of a graph."""
+
+Targets: TypeAlias = Literal["item", "position"]
+"""What has a class: an item, or each position in it."""
 
 
 class Split(NamedTuple):
     """Items and their classes.
 
     Attributes:
-        x: Inputs, float32 of shape (items, channels, *spatial), or (items, features) for vectors.
-        y: Classes, int64 of shape (items,), in 0..classes - 1.
+        x: Values, float32 of shape (items, channels, *spatial), or (items, features) for vectors; or tokens, int64 of
+            shape (items, length), in 0..vocabulary - 1; or nodes, int64 of shape (items,), in 0..nodes - 1.
+        y: Classes, int64 of shape (items,), or (items, length) for one a position; in 0..classes - 1.
     """
 
-    x: NDArray[np.float32]
+    x: NDArray[np.float32] | NDArray[np.int64]
     y: NDArray[np.int64]
+
+
+class Graph(NamedTuple):
+    """The graph whose nodes are classified.
+
+    Attributes:
+        features: float32 of shape (nodes, features).
+        edges: Pairs (source, target), int64 of shape (2, edges), each once and none from a node to itself; an
+            undirected edge is there in both directions.
+    """
+
+    features: NDArray[np.float32]
+    edges: NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,9 +64,12 @@ class Data:
         test: What only a final report reads.
         classes: The number of classes, 2 or more.
         labels: The name of each class, in the order of `y`.
+        vocabulary: The number of different tokens where `x` holds tokens; otherwise None.
+        graph: The whole graph, nodes of all splits, where `x` holds nodes; otherwise None.
 
     Raises:
-        TaskError: If shapes, types or classes do not agree, a value is not finite, or a split is empty.
+        TaskError: If shapes, types or classes do not agree, a value is not finite, a split is empty, or splits share
+            a node.
     """
 
     train: Split
@@ -53,6 +77,8 @@ class Data:
     test: Split
     classes: int
     labels: tuple[str, ...]
+    vocabulary: int | None = None
+    graph: Graph | None = None
 
     def __post_init__(self) -> None:
         if self.classes < 2:
@@ -62,31 +88,73 @@ class Data:
                 f"labels must be {self.classes} different names, one a class, "
                 f"got {len(self.labels)}: {self.labels!r:.200}"
             )
-        for name in ("train", "valid", "test"):
-            split: Split = getattr(self, name)
-            _check(name, split, self.classes)
-            if split.x.shape[1:] != self.train.x.shape[1:]:
-                raise TaskError(
-                    f"{name}.x must have items of the same shape as train.x, {self.train.x.shape[1:]}, "
-                    f"got {split.x.shape[1:]}"
-                )
+        if self.vocabulary is not None and self.graph is not None:
+            raise TaskError("data must be of tokens or of nodes, got both a vocabulary and a graph. Leave one out")
+        limit = self.vocabulary
+        if self.graph is not None:
+            features, edges = self.graph
+            check_graph(features, edges)
+            object.__setattr__(self, "graph", Graph(_read_only(features), _read_only(edges)))
+            limit = len(features)
+        for name, split in self._splits().items():
+            check_split(name, *split, inputs=self.inputs, limit=limit, classes=self.classes)
+            for array, first, letter in zip(split, self.train, "xy", strict=True):
+                if array.shape[1:] != first.shape[1:]:
+                    raise TaskError(
+                        f"{name}.{letter} must have items of the same shape as train.{letter}, {first.shape[1:]}, "
+                        f"got {array.shape[1:]}"
+                    )
             object.__setattr__(self, name, Split(_read_only(split.x), _read_only(split.y)))
+        if self.graph is not None:
+            nodes = np.concatenate([split.x for split in self._splits().values()])
+            if (counts := np.bincount(nodes.astype(np.int64))).max() > 1:
+                raise TaskError(
+                    f"a node must be in one split and there once, got node {counts.argmax()} {counts.max()} times. "
+                    "Give disjoint splits"
+                )
+
+    @property
+    def inputs(self) -> Inputs:
+        """What `x` holds."""
+        if self.graph is not None:
+            return "nodes"
+        return "values" if self.vocabulary is None else "tokens"
+
+    @property
+    def targets(self) -> Targets:
+        """What has a class."""
+        return "item" if self.train.y.ndim == 1 else "position"
 
     @property
     def input_shape(self) -> tuple[int, ...]:
-        """The shape of one item: (channels, *spatial), or (features,)."""
+        """The shape of one item: (channels, *spatial) or (features,); (length,) of tokens; () of a node."""
         return self.train.x.shape[1:]
+
+    @property
+    def dims(self) -> int:
+        """The number of spatial dimensions: 2 images, 1 sequences and tokens, 0 vectors and nodes."""
+        return len(self.input_shape) - 1 if self.inputs == "values" else len(self.input_shape)
 
     @cached_property
     def digest(self) -> str:
         """SHA-256 (hex) over the shapes and bytes of all arrays, equal on every machine for equal data."""
         digest = hashlib.sha256()
-        for name in ("train", "valid", "test"):
-            split: Split = getattr(self, name)
-            for array, stored in ((split.x, "<f4"), (split.y, "<i8")):
-                digest.update(f"{name} {stored} {array.shape};".encode())
-                digest.update(np.ascontiguousarray(array, dtype=stored).data)
+
+        def add(name: str, array: NDArray[Any]) -> None:
+            stored = array.dtype.newbyteorder("<").str
+            digest.update(f"{name} {stored} {array.shape};".encode())
+            digest.update(np.ascontiguousarray(array, dtype=stored).data)
+
+        for name, split in self._splits().items():
+            add(name, split.x)
+            add(name, split.y)
+        if self.graph is not None:
+            add("features", self.graph.features)
+            add("edges", self.graph.edges)
         return digest.hexdigest()
+
+    def _splits(self) -> dict[str, Split]:
+        return {"train": self.train, "valid": self.valid, "test": self.test}
 
 
 def stratified(y: NDArray[np.int64], fractions: Sequence[float], seed: int) -> list[NDArray[np.int64]]:
@@ -130,26 +198,3 @@ def _read_only(array: NDArray[Any]) -> NDArray[Any]:
     view = np.ascontiguousarray(array).view()
     view.flags.writeable = False
     return view
-
-
-def _check(name: str, split: Split, classes: int) -> None:
-    x, y = split
-    if x.dtype != np.float32 or y.dtype != np.int64:
-        raise TaskError(f"{name} must be x of float32 and y of int64, got {x.dtype} and {y.dtype}")
-    if y.ndim != 1 or not 2 <= x.ndim <= 4:
-        raise TaskError(
-            f"{name} must be x of shape (items, channels, *spatial) with at most two spatial dimensions and y of shape "
-            f"(items,), got {x.shape} and {y.shape}"
-        )
-    if len(x) != len(y):
-        raise TaskError(f"{name} must have one label an item, got {len(x)} items and {len(y)} labels")
-    if x.size == 0:
-        raise TaskError(f"{name} must have at least one item that is not empty, got x of shape {x.shape}")
-    if not np.isfinite(x).all():
-        bad = np.flatnonzero(~np.isfinite(x.reshape(len(x), -1)).all(axis=1))
-        raise TaskError(
-            f"{name}.x must be finite, got nan or infinity in {len(bad)} of {len(x)} items, first in item {bad[0]}. "
-            "Fill or drop those items"
-        )
-    if y.min() < 0 or y.max() >= classes:
-        raise TaskError(f"{name}.y must be in 0..classes - 1 ({classes - 1}), got {y.min()}..{y.max()}")

@@ -180,7 +180,7 @@ def _space(name: str, component: Any, dims: int) -> SearchSpace:
 
 def _dims(task: Task | None) -> int:
     """Spatial dimensions of the items of a task."""
-    return 2 if task is None else len(task.load().input_shape) - 1
+    return 2 if task is None else task.load().dims
 
 
 def _has_defaults(cls: type) -> bool:

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from nbnas.errors import TaskError
-from nbnas.tasks import Data, Split, digits, from_arrays
+from nbnas.tasks import Data, Graph, Split, characters, communities, digits, from_arrays, topics, wine
 from nbnas.tasks.bound import BoundTask, TensorSplit, accuracy, resolve_device
 
 CPU = torch.device("cpu")
@@ -129,6 +129,42 @@ def test_input_shape_and_dims(x, layout, shape, dims):
     assert (task.input_shape, task.dims, task.classes) == (shape, dims, 2)
     assert task.train.x.shape[1:] == shape
     assert (task.train.x.dtype, task.train.y.dtype) == (torch.float32, torch.int64)
+
+
+@pytest.mark.parametrize(
+    ("task", "expected"),
+    [
+        (digits(), ("values", "item", (1, 8, 8), 2, None, None)),
+        (wine(), ("values", "item", (13,), 0, None, None)),
+        (topics(), ("tokens", "item", (24,), 1, 500, None)),
+        (characters(), ("tokens", "position", (32,), 1, 64, None)),
+        (communities(), ("nodes", "item", (), 0, None, (1000, 4))),
+    ],
+)
+def test_what_a_network_must_know(task, expected):
+    bound_task, data = task.bind(), task.load()
+    graph = bound_task.graph
+    found = bound_task.inputs, bound_task.targets, bound_task.input_shape, bound_task.dims, bound_task.vocabulary
+    assert (*found, graph and tuple(graph.features.shape)) == expected
+    assert bound_task.train.x.dtype == (torch.float32 if expected[0] == "values" else torch.int64)
+    assert torch.equal(bound_task.train.x, torch.tensor(data.train.x))
+    assert torch.equal(bound_task.train.y, torch.tensor(data.train.y))
+    if graph is not None:
+        assert torch.equal(graph.features, torch.tensor(data.graph.features))
+        assert torch.equal(graph.edges, torch.tensor(data.graph.edges))
+
+
+def test_the_binding_of_a_search_has_no_classes_of_test_nodes():
+    y = {"train": 3, "valid": 5, "test": 7}
+    parts = {
+        name: Split(np.array([2 * index, 2 * index + 1]), np.array([label, label]))
+        for index, (name, label) in enumerate(y.items())
+    }
+    graph = Graph(np.zeros((6, 2), np.float32), np.zeros((2, 0), np.int64))
+    data = Data(**parts, classes=8, labels=tuple("abcdefgh"), graph=graph)
+    row = np.full(2, y["test"])
+    assert rows_in(reachable(BoundTask(data, CPU)), [row]) == []
+    assert rows_in(reachable(BoundTask(data, CPU, with_test=True)), [row]) == [row]
 
 
 # --- batches ----------------------------------------------------------------------------------------------------------
@@ -262,6 +298,30 @@ def test_accuracy_counts_nan_as_wrong():
     logits = torch.tensor([[1.0, 0.0], [0.0, 1.0], [math.nan, 0.0], [0.0, math.nan]])
     assert accuracy(logits, torch.tensor([0, 1, 0, 1])) == 0.5
     assert accuracy(logits, torch.tensor([1, 1, 0, 1])) == 0.25
+
+
+def test_positions_count_one_by_one():
+    """By hand: of 2 × 3 positions four are right; the loss is the mean of six logarithms."""
+    probabilities = torch.tensor(
+        [[[0.9, 0.1], [0.8, 0.2], [0.3, 0.7]], [[0.4, 0.6], [0.55, 0.45], [0.25, 0.75]]], dtype=torch.float64
+    )
+    y = torch.tensor([[0, 1, 1], [1, 0, 0]])
+    taken = [0.9, 0.2, 0.7, 0.6, 0.55, 0.25]
+    task = characters().bind()
+    expected = {"accuracy": 4 / 6, "loss": pytest.approx(-sum(map(math.log, taken)) / 6)}
+    assert task.metrics(probabilities.log(), y) == expected
+    lost = probabilities.log()
+    lost[0, 0, 1] = math.nan
+    assert accuracy(lost, y) == 3 / 6
+
+
+def test_positions_are_items_to_the_loss():
+    logits = torch.randn(4, 5, 3, generator=seeded(), requires_grad=True)
+    y = torch.randint(3, (4, 5), generator=seeded())
+    task = bound()
+    whole, flat_loss = task.loss(logits, y), task.loss(logits.reshape(20, 3), y.reshape(20))
+    assert torch.equal(whole, flat_loss)
+    assert torch.equal(*(torch.autograd.grad(loss, logits)[0] for loss in (whole, flat_loss)))
 
 
 # --- devices ----------------------------------------------------------------------------------------------------------

@@ -14,7 +14,22 @@ from hypothesis import strategies as st
 from nbnas import tasks
 from nbnas.errors import NbnasError, TaskError
 from nbnas.settings import field_infos, setting
-from nbnas.tasks import TASKS, Data, Digits, Mnist1D, Split, Task, TaskSettingsError, task_from_json, task_to_json
+from nbnas.tasks import (
+    TASKS,
+    Characters,
+    Communities,
+    Data,
+    Digits,
+    Graph,
+    Mnist1D,
+    Split,
+    Task,
+    TaskSettingsError,
+    Topics,
+    Wine,
+    task_from_json,
+    task_to_json,
+)
 from nbnas.tasks.task import _LOADED, _LOADED_LIMIT
 
 
@@ -80,8 +95,122 @@ def test_wrong_data_are_refused_by_name(changes, message):
         small(**changes)
 
 
-def test_data_are_read_only():
-    data = small()
+# --- tokens and nodes -------------------------------------------------------------------------------------------------
+
+
+def tokens(items=4, length=3, *, x=None, y=None, dtype=np.int64):
+    x = np.arange(items * length).reshape(items, length) % 5 if x is None else x
+    return Split(x.astype(dtype), np.arange(len(x)) % 2 if y is None else y)
+
+
+def of_tokens(**changes):
+    parts = {"train": tokens(), "valid": tokens(2), "test": tokens(3)}
+    return small(**{**parts, "vocabulary": 5, **changes})
+
+
+FEATURES = np.arange(12, dtype=np.float32).reshape(6, 2)
+EDGES = np.array([[0, 1, 1, 2, 5], [1, 0, 2, 1, 3]])
+
+
+def nodes(*numbers):
+    return Split(np.array(numbers), np.arange(len(numbers)) % 2)
+
+
+def of_nodes(features=FEATURES, edges=EDGES, **changes):
+    parts = {"train": nodes(0, 1, 2), "valid": nodes(3), "test": nodes(4, 5)}
+    return small(**{**parts, "graph": Graph(features, edges), **changes})
+
+
+def test_what_the_data_say_of_their_inputs():
+    positions = {name: tokens(y=np.ones((4, 3), np.int64)) for name in ("train", "valid", "test")}
+    found = [
+        (data.inputs, data.targets, data.input_shape, data.dims, data.vocabulary, data.graph is None)
+        for data in (small(), of_tokens(), of_tokens(**positions), of_nodes())
+    ]
+    assert found == [
+        ("values", "item", (1, 3), 1, None, True),
+        ("tokens", "item", (3,), 1, 5, True),
+        ("tokens", "position", (3,), 1, 5, True),
+        ("nodes", "item", (), 0, None, False),
+    ]
+
+
+POSITIONS = np.zeros((4, 3), np.int64)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"train": tokens(dtype=np.float32)}, "train must be x of int64 and y of int64, got float32 and int64"),
+        (
+            {"train": tokens(x=np.zeros((4, 1, 3)))},
+            r"train must be x of shape \(items, length\) and y .* got \(4, 1, 3\)",
+        ),
+        ({"train": tokens(x=np.full((2, 3), 5))}, r"train\.x must be in 0\.\.vocabulary - 1 \(4\), got 5\.\.5"),
+        ({"test": tokens(x=np.full((2, 3), -1))}, r"test\.x must be in 0\.\.vocabulary - 1 \(4\), got -1\.\.-1"),
+        ({"test": tokens(length=4)}, r"test\.x must have items of the same shape as train\.x, \(3,\), got \(4,\)"),
+        ({"train": tokens(y=POSITIONS)}, r"valid\.y must have items of the same shape as train\.y, \(3,\), got \(\)"),
+        ({"train": tokens(y=POSITIONS[:, :2])}, r"train must have one label a position, got x of .*\(4, 2\)"),
+        ({"train": tokens(y=POSITIONS + 2)}, r"train\.y must be in 0\.\.classes - 1 \(1\), got 2\.\.2"),
+        ({"train": tokens(0)}, "train must have at least one item that is not empty"),
+        ({"graph": Graph(FEATURES, EDGES)}, "data must be of tokens or of nodes, got both a vocabulary and a graph"),
+    ],
+)
+def test_wrong_tokens_are_refused_by_name(changes, message):
+    with pytest.raises(TaskError, match=message):
+        of_tokens(**changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"train": nodes(0, 6)}, r"train\.x must be in 0\.\.nodes - 1 \(5\), got 0\.\.6"),
+        ({"train": tokens()}, r"train must be x of shape \(items,\) and y of shape \(items,\), got \(4, 3\)"),
+        (
+            {"valid": nodes(3, 4)},
+            r"a node must be in one split and there once, got node 4 2 times\. Give disjoint splits",
+        ),
+        ({"train": nodes(0, 1, 1)}, "a node must be in one split and there once, got node 1 2 times"),
+        ({"features": FEATURES.astype(np.float64)}, "graph must be features of float32 .* got float64 and int64"),
+        ({"features": FEATURES[0]}, r"graph must be features of shape .* got \(2,\) and \(2, 5\)"),
+        ({"edges": EDGES.T}, r"graph must be .* edges of shape \(2, edges\), got \(6, 2\) and \(5, 2\)"),
+        ({"edges": EDGES + 1}, r"graph\.edges must be in 0\.\.nodes - 1 \(5\), got 1\.\.6"),
+        ({"edges": np.array([[0, 4], [1, 4]])}, "got one from node 4 to itself"),
+        ({"edges": np.array([[0, 2, 0], [1, 3, 1]])}, r"graph\.edges must be there once each, got \(0, 1\) more often"),
+        ({"features": FEATURES * np.float32("nan")}, r"graph\.features must be finite, got .* in 6 of 6 nodes"),
+    ],
+)
+def test_wrong_graphs_are_refused_by_name(changes, message):
+    with pytest.raises(TaskError, match=message):
+        of_nodes(**changes)
+
+
+def test_a_graph_may_have_no_edges():
+    assert of_nodes(edges=np.zeros((2, 0), np.int64)).graph.edges.shape == (2, 0)
+
+
+def test_the_digest_covers_tokens_and_graph():
+    positions = {name: tokens(y=POSITIONS) for name in ("train", "valid", "test")}
+    other = FEATURES + np.float32([[0, 0]] * 5 + [[0, 1]])
+    digests = [
+        of_tokens().digest,
+        of_tokens(test=tokens(3, x=np.ones((3, 3)))).digest,
+        of_tokens(**positions).digest,
+        of_nodes().digest,
+        of_nodes(features=other).digest,
+        of_nodes(edges=EDGES[:, :4]).digest,
+        of_nodes(edges=EDGES[::-1]).digest,
+        of_nodes(test=nodes(5, 4)).digest,
+    ]
+    assert len(set(digests)) == len(digests)
+    assert of_nodes().digest == digests[3]
+
+
+@pytest.mark.parametrize("data", [small(), of_tokens(), of_nodes()], ids=["values", "tokens", "nodes"])
+def test_data_are_read_only(data):
+    for array in data.graph or ():
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = 0
     for part in (data.train, data.valid, data.test):
         for array in part:
             with pytest.raises(ValueError, match="read-only"):
@@ -115,7 +244,10 @@ def test_settings_out_of_range_name_field_range_and_value():
     assert isinstance(caught.value, TaskError)
 
 
-@pytest.mark.parametrize("cls", [Digits, Mnist1D])
+BUILT_IN = {kind: cls for kind, cls in TASKS.items() if kind != "arrays"}
+
+
+@pytest.mark.parametrize("cls", BUILT_IN.values())
 def test_every_setting_tells_a_form_its_help_and_range(cls):
     for info in field_infos(cls):
         assert info.help.endswith(".")
@@ -124,7 +256,8 @@ def test_every_setting_tells_a_form_its_help_and_range(cls):
 
 def test_factories_take_the_settings_and_nothing_else():
     assert tasks.digits(split_seed=3) == Digits(split_seed=3)
-    assert tasks.mnist1d() == Mnist1D()
+    for kind, cls in BUILT_IN.items():
+        assert getattr(tasks, kind)() == cls()
     with pytest.raises(TypeError, match="unknown"):
         tasks.digits(unknown=1)
 
@@ -139,6 +272,10 @@ SEEDS = st.integers(0, 2**32 - 1)
     st.one_of(
         st.builds(Digits, valid_fraction=FRACTIONS, test_fraction=FRACTIONS, split_seed=SEEDS),
         st.builds(Mnist1D, valid_fraction=FRACTIONS, split_seed=SEEDS),
+        st.builds(Wine, valid_fraction=FRACTIONS, test_fraction=FRACTIONS, split_seed=SEEDS),
+        st.builds(Characters, length=st.integers(2, 256), vocabulary=st.integers(8, 96), split_seed=SEEDS),
+        st.builds(Topics, items=st.integers(400, 50_000), topics=st.integers(2, 10), test_fraction=FRACTIONS),
+        st.builds(Communities, within=st.floats(0, 1), noise=st.floats(0, 10), graph_seed=SEEDS),
     )
 )
 def test_json_round_trip(task):
@@ -162,7 +299,7 @@ JSON = st.recursive(
 )
 
 
-@given(JSON, st.sampled_from(["digits", "mnist1d", "arrays"]), st.booleans())
+@given(JSON, st.sampled_from(sorted(TASKS)), st.booleans())
 def test_any_json_gives_a_task_or_an_error_of_ours(value, kind, wrapped):
     try:
         task = task_from_json({"kind": kind, "settings": value} if wrapped else value, "/task")
@@ -181,7 +318,10 @@ def test_any_json_gives_a_task_or_an_error_of_ours(value, kind, wrapped):
         ({"kind": "digits"}, "/task/settings is missing"),
         ({"settings": {}}, "/task/kind is missing"),
         ({"kind": "digits", "settings": {}, "a/b": 1}, "/task/a~1b is not a known name; known: kind, settings"),
-        ({"kind": "nope", "settings": {}}, "/task/kind: 'nope' is not a known task; known: arrays, digits, mnist1d"),
+        (
+            {"kind": "nope", "settings": {}},
+            "/task/kind: 'nope' is not a known task; known: arrays, breast_cancer, charac",
+        ),
         ({"kind": ["digits"], "settings": {}}, "/task/kind: ['digits'] is not a known task"),
         ({"kind": "digits", "settings": []}, "/task/settings must be an object"),
         ({"kind": "digits", "settings": {"seed": 1}}, "/task/settings/seed: 'seed' is not a field of Digits"),
@@ -272,6 +412,8 @@ def test_naming_and_loading_a_task_needs_no_torch():
     code = (
         "import sys, nbnas.tasks as t; t.task_from_json(t.task_to_json(t.digits())).load(); "
         "t.from_arrays([[1, 2], [3, 4]] * 6, [0, 1] * 6).load(); "
+        "t.from_texts(['a', 'b'] * 6, [0, 1] * 6).load(); t.topics().load(); t.characters().load(); "
+        "t.communities().load(); t.wine().load(); t.breast_cancer().load(); "
         "assert 'torch' not in sys.modules; t.digits().bind(); assert 'torch' in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=100)

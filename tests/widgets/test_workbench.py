@@ -133,6 +133,19 @@ def test_a_space_without_relaxed_view_is_refused_before_start(workbench):
     assert "chain has no relaxed view" in workbench._alert.value
 
 
+@pytest.mark.parametrize(
+    ("task", "taken"),
+    [("digits", ""), ("mnist1d", ""), ("topics", "tokens"), ("communities", "nodes"), ("wine", "vectors")],
+)
+def test_a_task_that_the_space_does_not_take_is_refused_before_start(workbench, task, taken):
+    workbench.task.menu.value = task
+    assert workbench.start.disabled == bool(taken)
+    assert ("space must take" in workbench._alert.value) == bool(taken)
+    assert taken in workbench._alert.value
+    workbench.task.menu.value = "digits"
+    assert not workbench.start.disabled
+
+
 def test_a_wrong_field_stops_start_and_code(workbench):
     workbench.strategy.form["tournament"].value = "11"
     assert workbench.start.disabled
