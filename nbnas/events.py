@@ -38,6 +38,7 @@ __all__ = [
     "TrialFinished",
     "TrialProgressed",
     "TrialStarted",
+    "ValuesUpdated",
 ]
 
 SCHEMA = 1
@@ -196,6 +197,15 @@ class PopulationUpdated(Event):
 
     born: tuple[tuple[int, float], ...]
     died: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class ValuesUpdated(Event):
+    """What a strategy expects each option to be worth, in the unit of the score: decision -> option -> value."""
+
+    source: str
+    step: int
+    rows: Mapping[str, Mapping[str, float]]
 
 
 @dataclass(frozen=True)

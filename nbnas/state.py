@@ -26,6 +26,7 @@ from nbnas.events import (
     TrialFinished,
     TrialProgressed,
     TrialStarted,
+    ValuesUpdated,
 )
 from nbnas.front import Member
 from nbnas.series import Series
@@ -60,6 +61,7 @@ class RunState:
         alive: trial -> fitness of the living members of a population.
         fitness: best, upper quartile, median, lower quartile of the living, each over births.
         distribution: the latest one, group -> decision -> option -> probability.
+        values: the latest of what options are expected to be worth.
         lines: (group, decision, option) -> probability over steps.
         current: trial, architecture, epoch and epochs of the trial under way.
         failures: cause -> count; `failed`: the last failures `(trial, cause, message)`.
@@ -87,6 +89,7 @@ class RunState:
     fitness: dict[str, Series] = field(default_factory=dict)
     births: int = 0
     distribution: DistributionUpdated | None = None
+    values: ValuesUpdated | None = None
     lines: dict[tuple[str, str, str], Series] = field(default_factory=dict)
     current: tuple[int, str, int, int] | None = None
     failures: dict[str, int] = field(default_factory=dict)
@@ -218,6 +221,10 @@ def _front_changed(state: RunState, event: FrontChanged, time: float) -> None:
     state.front[event.trial] = Member(event.trial, event.architecture, event.objectives, event.violation)
 
 
+def _values_updated(state: RunState, event: ValuesUpdated, time: float) -> None:
+    state.values = event
+
+
 _HANDLERS: dict[type[Event], Any] = {
     RunStarted: _run_started,
     RunPaused: _run_paused,
@@ -235,4 +242,5 @@ _HANDLERS: dict[type[Event], Any] = {
     PopulationUpdated: _population_updated,
     IncumbentChanged: _incumbent_changed,
     FrontChanged: _front_changed,
+    ValuesUpdated: _values_updated,
 }

@@ -22,6 +22,7 @@ SMALL = {
     "Darts": [strategies.Darts(batch=16, alpha_learning_rate=0.1)],
     "NSGA2": [strategies.NSGA2(population=4)],
     "Ppo": [strategies.Ppo(hidden=4, batch=4, minibatch=2, epochs=2, learning_rate=0.05)],
+    "QLearning": [strategies.QLearning(trials=16, replay=4, learning_rate=0.5)],
     "RandomSearch": [strategies.RandomSearch()],
     "RegularizedEvolution": [strategies.RegularizedEvolution(population=8, tournament=3)],
     "Reinforce": [strategies.Reinforce(hidden=4), strategies.Reinforce(controller="softmax", learning_rate=0.1)],

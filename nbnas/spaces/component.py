@@ -162,6 +162,15 @@ class Component(Settings):
         own = [f"{name}={option}" for name, option in chosen.items() if name.partition("/")[0] not in children]
         return ";".join(own + inner)
 
+    def state(self, decision: str, chosen: Mapping[str, Option]) -> str:
+        """What an agent that chooses decision after decision sees before `decision`; here: the choice before it.
+
+        Args:
+            decision: which is open.
+            chosen: the options chosen so far, in order.
+        """
+        return "".join(f"{name}={option}" for name, option in [*chosen.items()][-1:])
+
     def recipe(self, chosen: Mapping[str, Option]) -> dict[str, Any]:
         """What the architecture says about its training, by the name of the setting."""
         found: dict[str, Any] = {}

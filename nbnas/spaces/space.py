@@ -319,6 +319,13 @@ class SearchSpace:
         """One text for all architectures that compute the same function."""
         return self.component.canonical(self.options(architecture))
 
+    def state(self, place: int, choices: Sequence[int | None]) -> str:
+        """A text for the situation before the decision at `place`, given the choices for those before it."""
+        pairs = zip(self.decisions[:place], choices, strict=False)
+        chosen = {decision.name: decision.options[choice] for decision, choice in pairs if choice is not None}
+        name = self.decisions[place].name
+        return f"{name}|{self.component.state(name, chosen)}"
+
     def encode(self, architecture: Architecture) -> npt.NDArray[np.float64]:
         """One-hot vector, shape (sum of option counts,); zeros where a decision is not active."""
         code = np.zeros(sum(self._counts))

@@ -15,6 +15,7 @@ from nbnas.strategies.base import (
 from nbnas.strategies.darts import Darts
 from nbnas.strategies.nsga2 import NSGA2
 from nbnas.strategies.ppo import Ppo
+from nbnas.strategies.q_learning import QLearning
 from nbnas.strategies.random_search import RandomSearch
 from nbnas.strategies.regularized_evolution import RegularizedEvolution
 from nbnas.strategies.reinforce import Reinforce
@@ -31,6 +32,7 @@ __all__ = [
     "Failure",
     "Ppo",
     "Proposal",
+    "QLearning",
     "RandomSearch",
     "RegularizedEvolution",
     "Reinforce",
