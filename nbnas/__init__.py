@@ -20,7 +20,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from nbnas import evaluators, objectives, spaces, strategies, tasks
-    from nbnas.api import Workbench, draw_cell, open, retrain, runs, search
+    from nbnas.api import Workbench, draw_cell, edit, open, retrain, runs, search
     from nbnas.errors import NbnasError
     from nbnas.networks import Supernet, operation
     from nbnas.networks.build import build
@@ -38,6 +38,7 @@ _WHERE = {
     "Workbench": "nbnas.api",
     "build": "nbnas.networks",
     "draw_cell": "nbnas.api",
+    "edit": "nbnas.api",
     "open": "nbnas.api",
     "operation": "nbnas.networks",
     "retrain": "nbnas.api",
@@ -56,6 +57,7 @@ __all__ = [
     "Workbench",
     "build",
     "draw_cell",
+    "edit",
     "evaluators",
     "objectives",
     "open",

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbnas.bar import watch
-from nbnas.errors import SettingsError
+from nbnas.errors import SettingsError, SpaceError
 from nbnas.evaluators import EvaluatorSettings
 from nbnas.objectives import Objective
 from nbnas.processes import Budget
@@ -19,9 +19,10 @@ from nbnas.strategies import StrategySettings
 from nbnas.tasks import Task
 
 if TYPE_CHECKING:
+    from nbnas.widgets.space_editor import SpaceEditor
     from nbnas.widgets.workbench import Workbench as WorkbenchWidget
 
-__all__ = ["Drawing", "Runs", "Workbench", "draw_cell", "open", "retrain", "run_spec", "runs", "search"]
+__all__ = ["Drawing", "Runs", "Workbench", "draw_cell", "edit", "open", "retrain", "run_spec", "runs", "search"]
 
 
 def search(
@@ -172,6 +173,22 @@ def draw_cell(
     if architecture is not None:
         space.validate(architecture)
     return Drawing(draw(space.graph(architecture, distribution)))
+
+
+def edit(space: SearchSpace | None = None) -> SpaceEditor:
+    """Opens a search space for editing by mouse; `editor.space` is the space as it stands, to be given to `search`.
+
+    Args:
+        space: where to start; a small NAS-Bench-201 when `None`. It is not changed itself.
+
+    Raises:
+        SpaceError: it is no space.
+    """
+    if space is not None and not isinstance(space, SearchSpace):
+        raise SpaceError(f"space must be a search space, got {space!r:.80}. Try nb.edit(nb.spaces.nas_bench_201())")
+    from nbnas.widgets.space_editor import SpaceEditor as Widget
+
+    return Widget(space)
 
 
 def Workbench(**settings: Any) -> WorkbenchWidget:

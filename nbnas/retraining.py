@@ -43,11 +43,13 @@ def retraining(
     seed: int = 0,
     device: str = "auto",
     batch: int = 64,
-    learning_rate: float = 0.05,
-    momentum: float = 0.9,
-    weight_decay: float = 5e-4,
+    learning_rate: float | None = None,
+    momentum: float | None = None,
+    weight_decay: float | None = None,
 ) -> Generator[Progress, None, Retrained]:
-    """Trains from scratch by SGD (Nesterov, cosine to 0); yields once a batch and returns the result.
+    """Trains from scratch by SGD (Nesterov, cosine to 0), or by the recipe of the candidate; yields once a batch.
+
+    It returns the result. What is `None` is as the recipe says, or else 0.05, 0.9 and 0.0005.
 
     Args:
         candidate: what a run found (`run.incumbent`).
@@ -65,15 +67,22 @@ def retraining(
     """
     import torch
 
-    from nbnas.evaluators.fit import fit_epoch, score, sgd
+    from nbnas.evaluators.fit import fit_epoch, score
+    from nbnas.evaluators.recipes import Practice, check_recipes
     from nbnas.networks import build, parameters
     from nbnas.tasks.bound import TensorSplit
 
     if candidate.task is None:
         raise RunError("candidate must have a task to be retrained on, got none (its run looked scores up in a table).")
     task = candidate.task.bind(device, with_test=True)
+    check_recipes(candidate.space, task)
     network = build(candidate.space, candidate.architecture, task, seed=seed_of(seed, "retrain"))
-    optimizer = sgd(network, learning_rate, momentum, weight_decay)
+    given = {"learning_rate": learning_rate, "momentum": momentum, "weight_decay": weight_decay}
+    recipe = candidate.space.component.recipe(candidate.space.options(candidate.architecture))
+    recipe |= {name: value for name, value in given.items() if value is not None}
+    practice = Practice.of(recipe, learning_rate=0.05, momentum=0.9, weight_decay=5e-4)
+    network = practice.wrap(network)
+    optimizer = practice.make_optimizer(network)
     split = TensorSplit(torch.cat([task.train.x, task.valid.x]), torch.cat([task.train.y, task.valid.y]))
     losses = []
     threads = suiting(task.input_shape)
@@ -81,8 +90,20 @@ def retraining(
     done = 0
     for epoch in range(epochs):
         order = torch.Generator().manual_seed(seed_of(seed, "retrain order", epoch))
-        first, last = (learning_rate * 0.5 * (1 + math.cos(math.pi * at / epochs)) for at in (epoch, epoch + 1))
-        training = fit_epoch(network, task, split, optimizer, order, batch=batch, learning_rates=(first, last))
+        changes = torch.Generator().manual_seed(seed_of(seed, "retrain augmentation", epoch))
+        peak = practice.learning_rate
+        first, last = (peak * 0.5 * (1 + math.cos(math.pi * at / epochs)) for at in (epoch, epoch + 1))
+        training = fit_epoch(
+            network,
+            task,
+            split,
+            optimizer,
+            order,
+            batch=batch,
+            learning_rates=(first, last),
+            augment=lambda x, drawn=changes: practice.augmented(x, drawn),
+            label_smoothing=practice.label_smoothing,
+        )
         while True:
             try:
                 with using(threads):

@@ -136,7 +136,7 @@ class Settings:
 
     def fail(self, name: str, expected: str, *, remedy: str = "") -> None:
         """Raises the error of this class for the field `name`."""
-        message = f"{name} must be {expected}, got {getattr(self, name)!r}; in {type(self).__name__}."
+        message = f"{name} must be {expected}, got {getattr(self, name)!r:.200}; in {type(self).__name__}."
         raise _error(self.error, f"{message} {remedy}".rstrip(), name)
 
     def to_json(self) -> dict[str, Any]:

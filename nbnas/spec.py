@@ -268,16 +268,16 @@ def _check_parts(spec: RunSpec) -> None:
                 f"{wanted}. Choose a space or a task that fits",
                 field="space",
             )
-        if data.dims != spec.space.dims:
-            raise SpecError(
-                f"space must have dims={data.dims}, as inputs of this task have shape {data.input_shape}, got "
-                f"dims={spec.space.dims}. Make the space with dims={data.dims}",
-                field="space",
-            )
         if taken == "map" and data.dims == 0:
             raise SpecError(
                 f"space must take vectors, as inputs of this task have shape {data.input_shape}, got "
                 f"{spec.space.name!r}, which needs positions to convolve over. Choose a space or a task that fits",
+                field="space",
+            )
+        if data.dims != spec.space.dims:
+            raise SpecError(
+                f"space must have dims={data.dims}, as inputs of this task have shape {data.input_shape}, got "
+                f"dims={spec.space.dims}. Make the space with dims={data.dims}",
                 field="space",
             )
 

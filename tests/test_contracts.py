@@ -20,6 +20,13 @@ from nbnas.testing import check_differentiable, check_search, check_strategy, ti
 
 SMALL = {
     "Darts": [strategies.Darts(batch=16, alpha_learning_rate=0.1)],
+    "GeneticAlgorithm": [
+        strategies.GeneticAlgorithm(population=4),
+        strategies.GeneticAlgorithm(population=3, selection="rank", crossover="uniform", survival="plus", children=2),
+        strategies.GeneticAlgorithm(population=3, selection="roulette", crossover="cell_aware", survival="comma"),
+    ],
+    "GridSearch": [strategies.GridSearch(), strategies.GridSearch(order="shuffled")],
+    "LocalSearch": [strategies.LocalSearch(initial=3), strategies.LocalSearch(initial=2, query_until="all")],
     "NSGA2": [strategies.NSGA2(population=4)],
     "Ppo": [strategies.Ppo(hidden=4, batch=4, minibatch=2, epochs=2, learning_rate=0.05)],
     "QLearning": [strategies.QLearning(trials=16, replay=4, learning_rate=0.5)],
@@ -34,7 +41,8 @@ DIFFERENTIABLE = [settings for name in SMALL for settings in SMALL[name] if sett
 
 
 def named(settings: Any) -> str:
-    return f"{type(settings).__name__}-{getattr(settings, 'controller', '')}".strip("-")
+    told = [getattr(settings, name, "") for name in ("controller", "survival", "order", "query_until")]
+    return "-".join([type(settings).__name__, *filter(None, told)])
 
 
 def test_every_strategy_of_nbnas_is_checked_here():

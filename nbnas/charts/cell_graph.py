@@ -11,7 +11,7 @@ import re
 from html import escape
 from typing import TYPE_CHECKING
 
-from nbnas.charts.cell_layout import MARGIN, XY, Box, CellLayout, PlacedEdge, PlacedNode, layout
+from nbnas.charts.cell_layout import MARGIN, XY, Box, CellLayout, PlacedEdge, PlacedNode, PlacedTitle, layout, parted
 from nbnas.charts.palette import NEUTRAL, operation_colour, sequential
 
 if TYPE_CHECKING:
@@ -30,11 +30,16 @@ _STYLE = """
 .nbnas-cell .node rect{stroke:var(--jp-ui-font-color2,#666);stroke-width:1.5}
 .nbnas-cell .node text{font-weight:600}
 .nbnas-cell .ends rect{fill:var(--jp-layout-color2,#eee)}
+.nbnas-cell text.panel{font:600 13px system-ui,sans-serif;text-anchor:start}
+.nbnas-cell .base{font-style:italic}
+.nbnas-cell .sub{font-size:9px}
 .nbnas-cell path{fill:none}
 .nbnas-cell .none path{stroke-dasharray:2 5;opacity:.7}
 .nbnas-cell .none rect{stroke-dasharray:2 3}
 .nbnas-cell .none text{fill:var(--jp-ui-font-color1,#444)}
 """
+
+_OPEN = re.compile(r"\d+ options")  # an edge that is not decided
 
 # What XML 1.0 cannot hold.
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
@@ -43,7 +48,7 @@ _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe
 def draw(graph: networkx.DiGraph | CellLayout, title: str | None = None) -> str:
     """The graph, or what `layout` made of it, as an SVG with an accessible title and description."""
     placed = graph if isinstance(graph, CellLayout) else layout(graph)
-    names = {node.key: node.text for node in placed.nodes}
+    names = {node.key: node for node in placed.nodes}
     counts = f"{_count(len(placed.nodes), 'node')}, {_count(len(placed.edges), 'edge')}"
     said = [_describe(edge, names) for edge in placed.edges[:DESCRIBED]]
     if rest := len(placed.edges) - len(said):
@@ -56,6 +61,7 @@ def draw(graph: networkx.DiGraph | CellLayout, title: str | None = None) -> str:
         f"<title>{_text(title or f'Cell graph: {counts}')}</title>",
         f"<desc>{_text('; '.join([counts, *said]))}</desc>",
         f"<style>{_STYLE}</style>",
+        *(_title(title) for title in placed.titles),
         *(_line(edge) for edge in placed.edges),
         *(_card(edge, names) for edge in placed.edges if edge.label),
         *(_node(node) for node in placed.nodes),
@@ -72,15 +78,16 @@ def _text(text: str) -> str:
     return escape(_FORBIDDEN.sub("\ufffd", text))
 
 
-def _describe(edge: PlacedEdge, names: dict[object, str]) -> str:
-    ends = f"{names[edge.source]} → {names[edge.target]}"
+def _describe(edge: PlacedEdge, names: dict[object, PlacedNode]) -> str:
+    source, target = names[edge.source], names[edge.target]
+    ends = f"{source.panel}{': ' if source.panel else ''}{source.text} → {target.text}"
     if edge.operation is None:
         return ends
     return f"{ends}: {edge.operation}" + ("" if edge.weight is None else f" ({edge.weight:.2f})")
 
 
 def _colour(edge: PlacedEdge) -> str:
-    if edge.operation is None or edge.operation == "none":
+    if edge.operation is None or edge.operation == "none" or _OPEN.fullmatch(edge.operation):
         return NEUTRAL
     return operation_colour(edge.operation) if edge.weight is None else sequential(edge.weight)
 
@@ -110,20 +117,29 @@ def _at(point: XY) -> str:
     return f"{point.x:.1f},{point.y:.1f}"
 
 
-def _card(edge: PlacedEdge, names: dict[object, str]) -> str:
+def _card(edge: PlacedEdge, names: dict[object, PlacedNode]) -> str:
     assert edge.label is not None
     shares = sorted(edge.options.items(), key=lambda item: -item[1])
     told = [_describe(edge, names), *(f"{share:.3f} {name}" for name, share in shares)]
     tip = f"<title>{_text(chr(10).join(told))}</title>"
-    return f'<g{_style(edge)} stroke="{_colour(edge)}">{tip}{_box(edge.label, 4, edge.text or "")}</g>'
+    return f'<g{_style(edge)} stroke="{_colour(edge)}">{tip}{_box(edge.label, 4, _text(edge.text or ""))}</g>'
 
 
 def _node(node: PlacedNode) -> str:
-    return f'<g class="{"node" if node.role == "inner" else "node ends"}">{_box(node.box, 14, node.text)}</g>'
+    base, subscript = parted(node.text)
+    inner = _text(base)
+    if subscript:
+        inner = f'<tspan class="base">{inner}</tspan><tspan class="sub" dy="4">{_text(subscript)}</tspan>'
+    return f'<g class="{"node" if node.role == "inner" else "node ends"}">{_box(node.box, 14, inner)}</g>'
 
 
-def _box(box: Box, radius: float, text: str) -> str:
+def _title(title: PlacedTitle) -> str:
+    return f'<text class="panel" x="{title.at.x:.1f}" y="{title.at.y:.1f}">{_text(title.text)}</text>'
+
+
+def _box(box: Box, radius: float, inner: str) -> str:
+    """A card with a text in its middle, which is given as markup."""
     return (
         f'<rect x="{box.x - box.width / 2:.1f}" y="{box.y - box.height / 2:.1f}" width="{box.width:.1f}" '
-        f'height="{box.height:.1f}" rx="{radius}"/><text x="{box.x:.1f}" y="{box.y:.1f}">{_text(text)}</text>'
+        f'height="{box.height:.1f}" rx="{radius}"/><text x="{box.x:.1f}" y="{box.y:.1f}">{inner}</text>'
     )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 from unicodedata import east_asian_width
 
@@ -13,14 +14,18 @@ from nbnas.errors import SpaceError
 if TYPE_CHECKING:
     import networkx
 
-__all__ = ["XY", "Box", "CellLayout", "PlacedEdge", "PlacedNode", "layout"]
+__all__ = ["XY", "Box", "CellLayout", "PlacedEdge", "PlacedNode", "PlacedTitle", "layout", "parted"]
 
 # In pixels.
 WIDE = 900.0  # what is wider runs downwards, or in rows if it is a chain
+HIGH = 700.0  # several panels beside or below each other should not be much higher
+BETWEEN, TITLE_HEIGHT = 28.0, 34.0  # between panels; of the title of a panel and the gap below it
 MARGIN, STEP, TURN = 10.0, 24.0, 20.0  # around all, between the items of a row, where a row turns to the next
 NODE_HEIGHT, LABEL_HEIGHT, ROW_HEIGHT = 28.0, 22.0, 62.0
 CHARACTER = 7.3  # the width of one in the 12 px monospace font of all texts (the widest of the usual ones)
 LONGEST = 28  # characters of a text
+
+_SUBSCRIPT = re.compile(r"([^_{}]+)_\{([^_{}]+)\}")
 
 
 class XY(NamedTuple):
@@ -46,6 +51,7 @@ class PlacedNode(NamedTuple):
     text: str
     role: str
     box: Box
+    panel: str = ""
 
 
 class PlacedEdge(NamedTuple):
@@ -61,6 +67,13 @@ class PlacedEdge(NamedTuple):
     label: Box | None = None
 
 
+class PlacedTitle(NamedTuple):
+    """The title of a panel, from its left end, in the middle of its line."""
+
+    text: str
+    at: XY
+
+
 class CellLayout(NamedTuple):
     """All that is drawn. Places depend on the names in the graph, never on weights: nothing jumps while they change."""
 
@@ -68,6 +81,7 @@ class CellLayout(NamedTuple):
     edges: tuple[PlacedEdge, ...]
     width: float
     height: float
+    titles: tuple[PlacedTitle, ...] = ()
 
 
 class _Places(NamedTuple):
@@ -81,9 +95,10 @@ class _Places(NamedTuple):
 def layout(graph: networkx.DiGraph) -> CellLayout:
     """Places a directed acyclic graph (`DiGraph` or `MultiDiGraph`).
 
-    Node attribute: `label` (default: the node). Edge attributes, all optional: `operation` (its label), `options` (the
-    probability of each operation; the edge then shows that of `operation`, or else the most probable one) and `weight`
-    in [0, 1] (default: the probability shown).
+    Node attributes: `label` (default: the node; what stands in `_{…}` at its end is a subscript) and `panel`: what has
+    another one is drawn apart, under a title, unless an edge joins them. Edge attributes, all optional: `operation`
+    (its label), `options` (the probability of each operation; the edge then shows that of `operation`, or else the most
+    probable one) and `weight` in [0, 1] (default: the probability shown).
 
     Raises:
         SpaceError: the graph has a cycle, or it is not directed.
@@ -92,31 +107,109 @@ def layout(graph: networkx.DiGraph) -> CellLayout:
 
     if not graph.is_directed() or not networkx.is_directed_acyclic_graph(graph):
         raise SpaceError("a cell graph must be directed and without cycles, got one that is not. Turn edges round")
+    panels = _panels(graph)
+    if len(panels) < 2:
+        placed = _drawing(graph, None)
+    else:
+        drawings = [
+            [_drawing(graph.subgraph(keys), downwards, panel) for panel, keys in panels.items()]
+            for downwards in (False, True)
+        ]
+        ways = [_beside(drawings[0]), *map(_below, drawings), _beside(drawings[1])]
+        # The one of which most fits on a screen.
+        placed = max(ways, key=lambda way: min(1.0, WIDE / way.width, HIGH / way.height))
+    return placed._replace(width=placed.width + 2 * MARGIN, height=placed.height + 2 * MARGIN)
+
+
+def _panels(graph: networkx.DiGraph) -> dict[str, list[Any]]:
+    """The nodes by panel, in the order of the graph; all in one where an edge leads from one panel to another."""
+    of = {key: str(data.get("panel", "")) for key, data in graph.nodes(data=True)}
+    if any(of[source] != of[target] for source, target in graph.edges()):
+        return {"": list(graph)}
+    return {panel: [key for key in graph if of[key] == panel] for panel in dict.fromkeys(of.values())}
+
+
+def _beside(drawings: Sequence[CellLayout]) -> CellLayout:
+    starts = accumulate((drawing.width + BETWEEN for drawing in drawings[:-1]), initial=0.0)
+    return _joined([_moved(drawing, start, 0.0) for drawing, start in zip(drawings, starts, strict=True)])
+
+
+def _below(drawings: Sequence[CellLayout]) -> CellLayout:
+    starts = accumulate((drawing.height + BETWEEN for drawing in drawings[:-1]), initial=0.0)
+    return _joined([_moved(drawing, 0.0, start) for drawing, start in zip(drawings, starts, strict=True)])
+
+
+def _joined(drawings: Sequence[CellLayout]) -> CellLayout:
+    return CellLayout(
+        nodes=tuple(node for drawing in drawings for node in drawing.nodes),
+        edges=tuple(edge for drawing in drawings for edge in drawing.edges),
+        width=max(drawing.width for drawing in drawings),
+        height=max(drawing.height for drawing in drawings),
+        titles=tuple(title for drawing in drawings for title in drawing.titles),
+    )
+
+
+def _moved(drawing: CellLayout, right: float, down: float) -> CellLayout:
+    def point(at: XY) -> XY:
+        return XY(at.x + right, at.y + down)
+
+    def box(old: Box) -> Box:
+        return old._replace(x=old.x + right, y=old.y + down)
+
+    return CellLayout(
+        nodes=tuple(node._replace(box=box(node.box)) for node in drawing.nodes),
+        edges=tuple(
+            edge._replace(curve=tuple(map(point, edge.curve)), label=edge.label and box(edge.label))
+            for edge in drawing.edges
+        ),
+        width=drawing.width + right,
+        height=drawing.height + down,
+        titles=tuple(title._replace(at=point(title.at)) for title in drawing.titles),
+    )
+
+
+def _drawing(graph: networkx.DiGraph, downwards: bool | None, panel: str = "") -> CellLayout:
+    """One panel, without margins; `downwards` tells the direction, `None` leaves it to the width."""
+    import networkx
+
     first = {key: place for place, key in enumerate(graph)}
     keys = list(networkx.lexicographical_topological_sort(graph, key=first.__getitem__))
     order = {key: place for place, key in enumerate(keys)}
     texts = [_clip(str(graph.nodes[key].get("label", key))) for key in keys]
     edges = [_edge(source, target, attributes) for source, target, attributes in graph.edges(data=True)]
-    sizes = [Size(max(_width(text) + 16, NODE_HEIGHT), NODE_HEIGHT) for text in texts]
+    sizes = [Size(max(_width("".join(parted(text))) + 16, NODE_HEIGHT), NODE_HEIGHT) for text in texts]
     links = [Link(order[edge.source], order[edge.target], _label_size(edge)) for edge in edges]
     if sorted((link.source, link.target) for link in links) == list(pairwise(range(len(keys)))):
         places = _in_rows(sizes, links)
     else:
-        places = _in_layers(sizes, links, downwards=False)
-        if places.width > WIDE:
+        places = _in_layers(sizes, links, downwards=bool(downwards))
+        if downwards is None and places.width > WIDE:
             places = min(places, _in_layers(sizes, links, downwards=True), key=lambda places: places.width)
-    return CellLayout(
+    drawn = CellLayout(
         nodes=tuple(
-            PlacedNode(key, text, _role(graph, key), box)
+            PlacedNode(key, text, _role(graph, key), box, panel)
             for key, text, box in zip(keys, texts, places.nodes, strict=True)
         ),
         edges=tuple(
             edge._replace(curve=curve, label=label)
             for edge, curve, label in zip(edges, places.curves, places.labels, strict=True)
         ),
-        width=places.width + 2 * MARGIN,
-        height=places.height + 2 * MARGIN,
+        width=places.width,
+        height=places.height,
     )
+    if not panel:
+        return drawn
+    title = _clip(panel.replace("_", " ").capitalize())
+    below = _moved(drawn, 0.0, TITLE_HEIGHT)
+    return below._replace(
+        width=max(below.width, _width(title)), titles=(PlacedTitle(title, XY(0.0, LABEL_HEIGHT / 2)),)
+    )
+
+
+def parted(label: str) -> tuple[str, str]:
+    """The label of a node and its subscript, which is empty when there is none."""
+    found = _SUBSCRIPT.fullmatch(label)
+    return (found[1], found[2].replace("-", "\N{MINUS SIGN}")) if found else (label, "")
 
 
 def _role(graph: networkx.DiGraph, key: Any) -> str:

@@ -32,6 +32,11 @@ OPERATIONS = MappingProxyType(
         "sep_conv_5x5": SKY,
         "dil_conv_3x3": GREEN,
         "dil_conv_5x5": PURPLE,
+        "sep_conv_7x7": PURPLE,
+        "conv_3x1_1x3": VERMILLION,
+        "conv_7x1_1x7": VERMILLION,
+        "max_pool_5x5": ORANGE,
+        "max_pool_7x7": ORANGE,
     }
 )
 

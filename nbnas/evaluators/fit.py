@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from nbnas.errors import TrialError
 from nbnas.events import Progress
@@ -35,6 +35,8 @@ def fit_epoch(
     batch: int,
     learning_rates: tuple[float, float],
     clip: float = 5.0,
+    augment: Callable[[Tensor], Tensor] = lambda x: x,
+    label_smoothing: float = 0.0,
 ) -> Generator[Progress, None, float]:
     """One epoch of training; yields once a batch, returns the mean loss in nats.
 
@@ -47,6 +49,9 @@ def fit_epoch(
         batch: items a batch; a smaller last batch is left out.
         learning_rates: at the first and after the last batch; falls linearly between.
         clip: the largest norm of the gradient.
+        augment: changes each batch of inputs.
+        label_smoothing: share of each target that is spread evenly over all classes (Szegedy et al., CVPR 2016,
+            arXiv:1512.00567, Sec. 7).
 
     Raises:
         TrialError: the loss is not finite.
@@ -60,7 +65,10 @@ def fit_epoch(
         for group in optimizer.param_groups:
             group["lr"] = first + (last - first) * done / total
         optimizer.zero_grad()
-        loss = task.loss(network(x), y)
+        logits = network(augment(x))
+        loss = task.loss(logits, y)
+        if label_smoothing:  # the cross entropy to the even distribution has that share
+            loss = (1 - label_smoothing) * loss - label_smoothing * logits.log_softmax(-1).mean()
         value = float(loss.detach())
         if not math.isfinite(value):
             raise TrialError(f"training gave {value}; scores must be finite. Lower the learning rate", cause="nan")

@@ -25,7 +25,10 @@ __all__ = ["Training"]
 
 @dataclass(frozen=True)
 class Training(EvaluatorSettings):
-    """Trains on train by SGD (Nesterov, cosine schedule); the score is the accuracy on valid after the last epoch."""
+    """Trains on train by SGD (Nesterov, cosine schedule); the score is the accuracy on valid after the last epoch.
+
+    What the architecture says itself about its training, by a recipe in its space, holds instead of these settings.
+    """
 
     title: ClassVar[str] = "Training"
 
@@ -37,13 +40,17 @@ class Training(EvaluatorSettings):
 
     @override
     def bind(self, space: SearchSpace, task: BoundTask | None, seed: int) -> Evaluator:
+        from nbnas.evaluators.recipes import check_recipes
+
         assert task is not None
+        check_recipes(space, task)
         return _Training(self, space, task, seed)
 
-    def learning_rates(self, epoch: int) -> tuple[float, float]:
-        """The cosine schedule at the start and at the end of `epoch` (0-based)."""
+    def learning_rates(self, epoch: int, peak: float | None = None) -> tuple[float, float]:
+        """The cosine schedule at the start and at the end of `epoch` (0-based), from `peak` or `learning_rate`."""
         first, last = (0.5 * (1 + math.cos(math.pi * done / self.epochs)) for done in (epoch, epoch + 1))
-        return self.learning_rate * first, self.learning_rate * last
+        peak = self.learning_rate if peak is None else peak
+        return peak * first, peak * last
 
 
 class _Training:
@@ -53,20 +60,37 @@ class _Training:
     def evaluate(self, trial: int, proposal: Proposal) -> Scoring:
         import torch
 
-        from nbnas.evaluators.fit import fit_epoch, score, sgd
+        from nbnas.evaluators.fit import fit_epoch, score
+        from nbnas.evaluators.recipes import Practice
         from nbnas.networks import build, parameters
 
         settings, task = self.settings, self.task
         start = time.perf_counter()
+        practice = Practice.of(
+            self.space.component.recipe(self.space.options(proposal.architecture)),
+            learning_rate=settings.learning_rate,
+            momentum=settings.momentum,
+            weight_decay=settings.weight_decay,
+        )
         network = build(self.space, proposal.architecture, task, seed=seed_of(self.seed, "weights", trial))
-        optimizer = sgd(network, settings.learning_rate, settings.momentum, settings.weight_decay)
+        network = practice.wrap(network)
+        optimizer = practice.make_optimizer(network)
         metrics = {}
         for epoch in range(settings.epochs):
             order = torch.Generator().manual_seed(seed_of(self.seed, "order", trial, epoch))
-            rates = settings.learning_rates(epoch)
+            changes = torch.Generator().manual_seed(seed_of(self.seed, "augmentation", trial, epoch))
+            rates = settings.learning_rates(epoch, practice.learning_rate)
             try:
                 loss = yield from fit_epoch(
-                    network, task, task.train, optimizer, order, batch=settings.batch, learning_rates=rates
+                    network,
+                    task,
+                    task.train,
+                    optimizer,
+                    order,
+                    batch=settings.batch,
+                    learning_rates=rates,
+                    augment=lambda x, drawn=changes: practice.augmented(x, drawn),
+                    label_smoothing=practice.label_smoothing,
                 )
                 valid = score(network, task, task.valid)
             except TrialError as cause:

@@ -9,12 +9,23 @@ import torch
 from torch import nn
 
 from nbnas.errors import SpaceError
+from nbnas.networks.block_chain import block_chain
 from nbnas.networks.cell_network import cell_network
 from nbnas.networks.chain import chain
+from nbnas.networks.embedding import embedding
+from nbnas.networks.graph_network import graph_network
+from nbnas.networks.layer_chain import layer_chain
 from nbnas.networks.layers import Form, check_form
+from nbnas.networks.mlp import mlp
 from nbnas.networks.network import head, network, repeat, stem
 from nbnas.networks.parts import BUILDERS, LOGITS, Chosen, Context, Shape, build_part
+from nbnas.networks.recurrent_cell import recurrent_cell
 from nbnas.networks.seeding import Seeded
+from nbnas.networks.size_network import size_network
+from nbnas.networks.skip_chain import skip_chain
+from nbnas.networks.stages import stage, stages
+from nbnas.networks.transformer_block import sequence_norm, transformer_block
+from nbnas.networks.two_input_cells import darts_network
 from nbnas.spaces.architecture import Architecture
 from nbnas.spaces.decision import Option
 from nbnas.spaces.space import SearchSpace
@@ -33,12 +44,25 @@ def _whole(builder: Callable[..., nn.Module]) -> Callable[[Any, Chosen, Shape, C
 
 
 BUILDERS |= {
+    "block_chain": block_chain,
     "cell_network": _whole(cell_network),
     "chain": _whole(chain),
+    "darts_network": darts_network,
+    "embedding": embedding,
+    "graph_network": graph_network,
     "head": head,
+    "layer_chain": layer_chain,
+    "mlp": mlp,
     "network": network,
+    "recurrent_cell": recurrent_cell,
     "repeat": repeat,
+    "sequence_norm": sequence_norm,
+    "size_network": size_network,
+    "skip_chain": skip_chain,
+    "stage": stage,
+    "stages": stages,
     "stem": stem,
+    "transformer_block": transformer_block,
 }
 
 

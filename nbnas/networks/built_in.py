@@ -1,4 +1,4 @@
-"""The built-in operations: those of NAS-Bench-201 and of DARTS."""
+"""The built-in operations: those of NAS-Bench-201, of DARTS, and of the NASNet space (Zoph et al., CVPR 2018)."""
 
 from __future__ import annotations
 
@@ -37,8 +37,21 @@ def _dilated(kernel: int, in_channels: int, out_channels: int, stride: int, dims
     return _depthwise(kernel, in_channels, out_channels, stride, dims, form, dilation=2)
 
 
-def _pool(kind: str, in_channels: int, out_channels: int, stride: int, dims: int, form: Form) -> nn.Module:
-    pool = (average if kind == "avg" else maximum)(3, stride, dims=dims)
+def _factorized(kernel: int, in_channels: int, out_channels: int, stride: int, dims: int, form: Form) -> nn.Module:
+    """A convolution along the width, then one along the height; for sequences there is only one to make."""
+    if dims == 1:
+        return relu_conv_norm(kernel, in_channels, out_channels, stride, dims, form)
+    pad = kernel // 2
+    return nn.Sequential(
+        nn.ReLU(),
+        nn.Conv2d(in_channels, out_channels, (1, kernel), (1, stride), (0, pad), bias=False),
+        nn.Conv2d(out_channels, out_channels, (kernel, 1), (stride, 1), (pad, 0), bias=False),
+        batch_norm(out_channels, dims=dims, form=form),
+    )
+
+
+def _pool(kind: str, kernel: int, in_channels: int, out_channels: int, stride: int, dims: int, form: Form) -> nn.Module:
+    pool = (average if kind == "avg" else maximum)(kernel, stride, dims=dims)
     parts: list[nn.Module] = [pool]
     if in_channels != out_channels:  # as NAS-Bench-201 does
         parts.insert(0, relu_conv_norm(1, in_channels, out_channels, 1, dims, form))
@@ -61,11 +74,16 @@ BUILT_IN: dict[str, Callable[[int, int, int, int, Form], nn.Module]] = {
     "conv_1x1": lambda *how: relu_conv_norm(1, *how),
     "conv_3x3": lambda *how: relu_conv_norm(3, *how),
     "conv_5x5": lambda *how: relu_conv_norm(5, *how),
-    "avg_pool_3x3": lambda *how: _pool("avg", *how),
-    "max_pool_3x3": lambda *how: _pool("max", *how),
+    "avg_pool_3x3": lambda *how: _pool("avg", 3, *how),
+    "max_pool_3x3": lambda *how: _pool("max", 3, *how),
     "sep_conv_3x3": lambda *how: _separable(3, *how),
     "sep_conv_5x5": lambda *how: _separable(5, *how),
     "dil_conv_3x3": lambda *how: _dilated(3, *how),
     "dil_conv_5x5": lambda *how: _dilated(5, *how),
+    "sep_conv_7x7": lambda *how: _separable(7, *how),
+    "conv_3x1_1x3": lambda *how: _factorized(3, *how),
+    "conv_7x1_1x7": lambda *how: _factorized(7, *how),
+    "max_pool_5x5": lambda *how: _pool("max", 5, *how),
+    "max_pool_7x7": lambda *how: _pool("max", 7, *how),
 }
 """What makes each built-in operation, from (in_channels, out_channels, stride, dims, form)."""

@@ -17,7 +17,7 @@ from typing_extensions import override
 
 from nbnas.networks.built_in import relu_conv_norm
 from nbnas.networks.layers import Form, average, batch_norm, convolution
-from nbnas.networks.mixed_operation import MixedOperation, Weight
+from nbnas.networks.mixed_operation import MixedOperation, Weight, node_values
 from nbnas.networks.operations import make
 from nbnas.spaces.cell_network import CellNetwork
 from nbnas.spaces.decision import Option
@@ -44,13 +44,13 @@ class Cell(nn.Module):
 
     def forward(self, x: Tensor, mixture: Mapping[str, Weight] | None = None) -> Tensor:
         """Keeps the shape (batch, channels, *sizes); `mixture` is for cells whose edges are mixed operations."""
+        if mixture is not None:
+            return node_values([x], self.nodes, lambda source, target: self.edges[f"edge_{source}_{target}"], mixture)[
+                -1
+            ]
         values = [x]
         for target in range(1, self.nodes):
-            edges = [self.edges[f"edge_{source}_{target}"] for source in range(target)]
-            terms = [
-                edge(value) if mixture is None else edge(value, mixture)
-                for edge, value in zip(edges, values, strict=True)
-            ]
+            terms = [self.edges[f"edge_{source}_{target}"](value) for source, value in enumerate(values)]
             values.append(sum(terms[1:], start=terms[0]))
         return values[-1]
 

@@ -66,9 +66,9 @@ Builder = Callable[[Any, Chosen, Shape, Context], tuple[nn.Module, Shape]]
 BUILDERS: dict[str, Builder] = {}
 """What makes the network of a component, by its kind, from (component, options, shape of the input, context).
 
-Options are named within the component; without them a builder makes the relaxed network, whose `forward` takes the input
-and a mixture (it is asked only for components that are `relaxable`). A builder returns the module and the shape of what
-it gives.
+Options are named within the component; without them a builder makes the relaxed network, whose `forward` takes the
+input and a mixture (it is asked only for components that are `relaxable`). A builder returns the module and the shape
+of what it gives.
 """
 
 
@@ -95,8 +95,9 @@ class Chained(nn.Module):
 
     def __init__(self, parts: Mapping[str, tuple[nn.Module, bool]]) -> None:
         super().__init__()
-        self.parts = nn.ModuleDict({name: module for name, (module, _) in parts.items()})
-        self.relaxed = {name for name, (_, relaxed) in parts.items() if relaxed}
+        keys = {name: f"{name}-" if hasattr(nn.ModuleDict(), name) else name for name in parts}  # pop, train, …
+        self.parts = nn.ModuleDict({keys[name]: module for name, (module, _) in parts.items()})
+        self.relaxed = {keys[name] for name, (_, relaxed) in parts.items() if relaxed}
 
     @override
     def forward(self, x: Tensor, mixture: Any = None) -> Tensor:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from nbnas.errors import SpaceError
+from nbnas.networks import kernels
 from nbnas.networks.build import Shapes, build, check_relaxable, make_network
 from nbnas.networks.mixed_operation import MixedOperation, Weight
+from nbnas.networks.partial import Partial
 from nbnas.spaces.architecture import Architecture
 from nbnas.spaces.space import SearchSpace
 
@@ -41,6 +45,10 @@ class Supernet(nn.Module):
         self.space = space
         self.input_shape = tuple(task.input_shape)
         self.classes = task.classes
+        self.inputs: str = getattr(task, "inputs", "values")
+        self.targets: str = getattr(task, "targets", "item")
+        self.vocabulary: int | None = getattr(task, "vocabulary", None)
+        self.graph: Any = getattr(task, "graph", None)
         self.network = make_network(space, None, task, "search", seed)
 
     def forward(self, x: Tensor, mixture: Mixture) -> Tensor:
@@ -54,6 +62,8 @@ class Supernet(nn.Module):
         Raises:
             SpaceError: the mixture is not of this space.
         """
+        if kernels.fits(x):
+            x = x.contiguous(memory_format=torch.channels_last)
         logits: Tensor = self.network(x, self._weights(mixture))
         return logits
 
@@ -63,15 +73,25 @@ class Supernet(nn.Module):
         decisions = {
             name: module.decision for name, module in self.network.named_modules() if isinstance(module, MixedOperation)
         }
+        absent = tuple(
+            f"{name}.{part}.".removeprefix(".")
+            for name, module in self.network.named_modules()
+            if isinstance(module, Partial)
+            for part in module.absent(paths)
+        )
         state = {}
         for key, value in self.network.state_dict().items():
+            if key.startswith(absent):
+                continue
             # `blocks.0.edges.edge_0_1.options.3.1.weight` here is `blocks.0.edges.edge_0_1.1.weight` in the network.
             name, _, rest = key.partition(".options.")
             if name in decisions:
                 option, _, rest = rest.partition(".")
-                if int(option) not in paths[decisions[name]]:
+                taken = set(paths[decisions[name]])
+                if int(option) not in taken:
                     continue
-                key = f"{name}.{rest}"
+                if len(taken) == 1:  # of several, each keeps its place in the network too
+                    key = f"{name}.{rest}"
             state[key] = value.clone()
         return state
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
@@ -13,6 +12,7 @@ from typing_extensions import override
 from nbnas.errors import SpaceError
 from nbnas.jsonio import pointer
 from nbnas.settings import FieldInfo, Settings, checked, field_infos
+from nbnas.spaces.bound import Bound, Extent, bound_of_fields
 from nbnas.spaces.decision import Decision, Option, within
 from nbnas.spaces.graphs import single_edge
 from nbnas.spaces.open import Choice, Open, open_from_json
@@ -39,10 +39,10 @@ _NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 class Component(Settings):
     """A part of a network in which something may be left open. Plain data.
 
-    A subclass sets `kind` (its name in files), `takes` and `gives` (what flows in and out). Its fields are values, which
-    may be left open where they are declared with `setting(open=True)`, components, or tuples of components. It must
-    override `graph` if it has other decisions than these, and then `decisions`; it may override `canonical`,
-    `relaxable` with `rows`, `paths` and `derive`.
+    A subclass sets `kind` (its name in files), `takes` and `gives` (what flows in and out). Its fields are values,
+    which may be left open where they are declared with `setting(open=True)`, components, or tuples of components. It
+    must override `graph` if it has other decisions than these, and then `decisions`; it may override `canonical`,
+    `bound`, and `relaxable` with `rows`, `paths` and `derive`.
     """
 
     kind: ClassVar[str]
@@ -75,19 +75,60 @@ class Component(Settings):
                 field="label",
             )
         super().__post_init__()
+        if type(self).children is Component.children and len(self._held()) > len(self.children()):
+            seen: set[str] = set()
+            where, part = next(
+                (where, part)
+                for where, name, part in self._held()
+                if name in seen or seen.add(name)  # type: ignore[func-returns-value]
+            )
+            raise SpaceError(
+                f"{where}/name must be new among the parts, got {part.name or part.kind!r}; in {type(self).__name__}. "
+                "Give each part its own name",
+                field=f"{where}/name",
+            )
 
     # -- the tree ----------------------------------------------------------------------------------------------------
 
     def children(self) -> dict[str, Component]:
         """The components in its fields: by the name of the field, in a tuple by their own names."""
-        found: dict[str, Component] = {}
+        return {name: part for _, name, part in self._held()}
+
+    def _held(self) -> list[tuple[str, str, Component]]:
+        """For each component in its fields: the place in its JSON, the name, and itself."""
+        found: list[tuple[str, str, Component]] = []
         for info in field_infos(type(self)):
             value = getattr(self, info.name)
             if isinstance(value, Component):
-                found[info.name] = value
+                found.append((info.name, info.name, value))
             elif isinstance(value, tuple):
-                found |= {item.name or item.kind: item for item in value if isinstance(item, Component)}
+                items = [(place, item) for place, item in enumerate(value) if isinstance(item, Component)]
+                found += [(f"{info.name}/{place}", item.name or item.kind, item) for place, item in items]
         return found
+
+    def places(self) -> list[tuple[str, Component]]:
+        """The components in its fields, each with its JSON pointer from here."""
+        return [(f"/{where}", part) for where, _, part in self._held()]
+
+    def place(self, decision: str) -> str:
+        """The JSON pointer, from here, of what leaves a decision open: a field, or the component that decides it."""
+        head, _, rest = decision.partition("/")
+        if not rest:
+            return f"/{head}" if head in self.opened() else ""
+        children, held = self.children(), self._held()
+        for number, (name, child) in enumerate(children.items()):
+            if name == head:
+                # Each stands in one place, in their order; or one is repeated.
+                where = held[number if len(held) == len(children) else 0][0]
+                return f"/{where}{child.place(rest)}"
+        return ""
+
+    def bound(self, given: Extent) -> Bound:
+        """At most how large its networks are; files that hold more than any machine are refused by it.
+
+        Here: from the names of its fields (`bound_of_fields`). To be overridden where these do not tell.
+        """
+        return bound_of_fields(self, given)
 
     def opened(self) -> dict[str, Open]:
         """Its own fields that are left open."""
@@ -159,7 +200,7 @@ class Component(Settings):
         """One text for all choices that compute the same function; here: that of its parts, and its own choices."""
         children = self.children()
         inner = [f"{name}({child.canonical(of_part(chosen, name))})" for name, child in children.items()]
-        own = [f"{name}={option}" for name, option in chosen.items() if name.partition("/")[0] not in children]
+        own = [f"{name}={option}" for name, option in chosen.items() if not _of_a_child(name, children)]
         return ";".join(own + inner)
 
     def state(self, decision: str, chosen: Mapping[str, Option]) -> str:
@@ -234,6 +275,10 @@ class Component(Settings):
             return None if value is None and info.optional else component_from_json(value, where)
         if info.item is not None and issubclass(info.item, Component) and isinstance(value, list):
             return tuple(component_from_json(item, pointer(where, place)) for place, item in enumerate(value))
+        if isinstance(value, dict):
+            raise SpaceError(
+                f"{where} must be a value, it cannot be left open, got {list(value)!r:.80}; in {cls.__name__}."
+            )
         return super()._read(info, value, where)
 
     @override
@@ -241,8 +286,8 @@ class Component(Settings):
         if isinstance(value, Open):
             if not info.open:
                 self._refuse(info, "a value, it cannot be left open", value)
-            values = tuple(checked(info, option, type(self).__name__, self.error) for option in value.options)
-            if isinstance(value, Choice) and values != value.options:
+            values = tuple(self._option(info, value, place) for place in range(len(value.options)))
+            if isinstance(value, Choice) and list(map(repr, values)) != list(map(repr, value.options)):
                 return Choice(*values, when={rule.decision: rule.options for rule in value.when})
             return value
         wanted = info.item if info.type is tuple else info.type
@@ -255,10 +300,23 @@ class Component(Settings):
             self._refuse(info, f"{'components' if info.type is tuple else 'a component'} ({wanted.__name__})", value)
         return tuple(items) if info.type is tuple else value
 
+    def _option(self, info: FieldInfo, value: Open, place: int) -> Any:
+        """One option in the type of the field."""
+        try:
+            return checked(info, value.options[place], type(self).__name__, self.error)
+        except SpaceError as cause:
+            where = f"{info.name}/choice/{place}" if isinstance(value, Choice) else info.name
+            raise SpaceError(str(cause), field=where) from None
+
     def _refuse(self, info: FieldInfo, expected: str, value: Any) -> None:
         raise SpaceError(
             f"{info.name} must be {expected}, got {value!r:.120}; in {type(self).__name__}.", field=info.name
         )
+
+
+def _of_a_child(decision: str, children: Mapping[str, Component]) -> bool:
+    head, _, rest = decision.partition("/")
+    return bool(rest) and head in children
 
 
 def component_from_json(value: Any, where: str) -> Component:

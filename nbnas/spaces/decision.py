@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 __all__ = ["Condition", "Decision", "Option", "within"]
@@ -12,15 +12,22 @@ Option = str | int | float | bool
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """Holds when an earlier decision is active and took one of some options.
+    """Holds when an earlier decision is active and took one of some options, or when another condition holds.
 
     Attributes:
         decision: its name, from the component in which the condition stands, or from the root when it starts with `/`.
         options: those with which the condition holds.
+        otherwise: further conditions, any one of which is enough; they have no `otherwise` themselves.
     """
 
     decision: str
     options: tuple[Option, ...]
+    otherwise: tuple[Condition, ...] = ()
+
+    def renamed(self, rename: Callable[[str], str]) -> Condition:
+        """The same condition with other names of the decisions."""
+        others = tuple(rule.renamed(rename) for rule in self.otherwise)
+        return Condition(rename(self.decision), self.options, others)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,18 +53,16 @@ class Decision:
 
 def within(part: str, decisions: Iterable[Decision], when: tuple[Condition, ...] = ()) -> tuple[Decision, ...]:
     """The decisions of the part named `part`, as decisions of what contains it, under the further conditions `when`."""
+
+    def renamed(name: str) -> str:
+        return name if name.startswith("/") else f"{part}/{name}"
+
     return tuple(
         replace(
             decision,
             name=f"{part}/{decision.name}",
             group=f"{part} {decision.group}".rstrip(),
-            when=(
-                *when,
-                *(
-                    rule if rule.decision.startswith("/") else Condition(f"{part}/{rule.decision}", rule.options)
-                    for rule in decision.when
-                ),
-            ),
+            when=(*when, *(rule.renamed(renamed) for rule in decision.when)),
         )
         for decision in decisions
     )

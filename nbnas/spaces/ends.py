@@ -8,6 +8,7 @@ from typing import ClassVar
 from typing_extensions import override
 
 from nbnas.settings import setting
+from nbnas.spaces.bound import Bound, Extent
 from nbnas.spaces.component import Component, Flow
 
 __all__ = ["ACTIVATIONS", "Head", "Stem"]
@@ -33,6 +34,11 @@ class Stem(Component):
     def check(self) -> None:
         self.check_odd("kernel")
 
+    @override
+    def bound(self, given: Extent) -> Bound:
+        channels = max(self.values("channels"))
+        return Bound(given.channels * channels * max(self.values("kernel")) ** 2, 6, channels)
+
 
 @dataclass(frozen=True)
 class Head(Component):
@@ -44,3 +50,7 @@ class Head(Component):
 
     pool: str = setting("average", "Over positions: their mean or maximum.", options=("average", "max"), open=True)
     dropout: float = setting(0.0, "Share of features dropped in training.", minimum=0, below=1, open=True)
+
+    @override
+    def bound(self, given: Extent) -> Bound:
+        return Bound((given.channels + 1) * given.classes, 4, given.classes)

@@ -25,29 +25,54 @@ def single_edge(text: str) -> networkx.DiGraph:
 def chained(parts: Mapping[str, networkx.DiGraph]) -> networkx.DiGraph:
     """Graphs one after the other: the last node of each is the first of the next.
 
+    A single graph stays as it is. One that is no link of a chain (it has several inputs, outputs or panels) is one edge
+    in the chain, and is drawn beside it.
+
     Args:
-        parts: by the name that goes before the names of decisions on their edges. Each has one source and one sink.
+        parts: by the name that goes before the names of decisions on their edges.
     """
     import networkx
 
-    joined = networkx.DiGraph()
+    if len(parts) == 1:
+        return _renamed(*next(iter(parts.items())))
+    aside = {name: part for name, part in parts.items() if not _is_link(part)}
+    joined = networkx.MultiDiGraph() if aside else networkx.DiGraph()
     end: str | None = None
     for name, part in parts.items():
-        first = next(node for node, degree in part.in_degree() if degree == 0)
-        last = next(node for node, degree in part.out_degree() if degree == 0)
-        names = {node: f"{name}/{node}" for node in part}
+        link = _renamed(name, single_edge(name.replace("_", " ")) if name in aside else part)
+        first = next(node for node, degree in link.in_degree() if degree == 0)
+        last = next(node for node, degree in link.out_degree() if degree == 0)
         if end is not None:
-            names[first] = end
-        for node, data in part.nodes(data=True):
-            if names[node] not in joined:
-                joined.add_node(names[node], **data)
-        for source, target, data in part.edges(data=True):
-            decision = {"decision": f"{name}/{data['decision']}"} if "decision" in data else {}
-            joined.add_edge(names[source], names[target], **{**data, **decision})
-        end = names[last]
+            link = networkx.relabel_nodes(link, {first: end})
+        joined.update(link)
+        end = last
     for place, node in enumerate(joined):
         joined.nodes[node]["label"] = str(place)
     if joined:
         joined.nodes[next(iter(joined))]["label"] = "in"
         joined.nodes[end]["label"] = "out"
+    if aside:
+        networkx.set_node_attributes(joined, "network", "panel")
+    for name, part in aside.items():
+        beside = _renamed(f"beside {name}", part, decisions=name)
+        for _, data in beside.nodes(data=True):
+            data["panel"] = f"{name} {data.get('panel', '')}".rstrip()
+        joined.update(beside)
     return joined
+
+
+def _renamed(name: str, part: networkx.DiGraph, *, decisions: str = "") -> networkx.DiGraph:
+    """A copy with `name` before its nodes, and that or `decisions` before the names of decisions."""
+    import networkx
+
+    copy = networkx.relabel_nodes(part, {node: f"{name}/{node}" for node in part})
+    for _, _, data in copy.edges(data=True):
+        if "decision" in data:
+            data["decision"] = f"{decisions or name}/{data['decision']}"
+    return copy
+
+
+def _is_link(part: networkx.DiGraph) -> bool:
+    """Whether it leads from one node to another, without panels."""
+    ends = [sum(degree == 0 for _, degree in degrees) for degrees in (part.in_degree(), part.out_degree())]
+    return ends == [1, 1] and not any("panel" in data for _, data in part.nodes(data=True))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from nbnas.spaces.architecture import Architecture
     from nbnas.spaces.space import SearchSpace
 
-__all__ = ["Limit"]
+__all__ = ["Limit", "checked_limits"]
 
 
 @dataclass(frozen=True)
@@ -50,3 +51,27 @@ class Limit(Settings):
         if self.minimum is not None and value < self.minimum:
             return f"{self.metric} must be at least {self.minimum:,.0f}, got {value:,.0f}"
         return ""
+
+
+def checked_limits(limits: Sequence[Limit], flow: str, dims: int) -> tuple[Limit, ...]:
+    """The limits, if they are about inputs that the space takes."""
+    for place, limit in enumerate(limits):
+        where = f"/limits/{place}"
+        if not isinstance(limit, Limit):
+            raise SpaceError(f"limits must be limits, got {limit!r:.120}; in a search space.", field=where)
+        if flow == "nodes":
+            raise SpaceError("limits must be none for spaces of graphs, whose networks hold their graph.", field=where)
+        tokens = flow == "tokens"
+        if tokens != (limit.vocabulary is not None):
+            expected = "given, since the space takes tokens" if tokens else "absent, since the space takes no tokens"
+            raise SpaceError(
+                f"vocabulary must be {expected}, got {limit.vocabulary}; in a limit.", field=f"{where}/vocabulary"
+            )
+        lengths = {1} if tokens else ({dims + 1, 1} if flow == "vector" else {dims + 1})
+        if len(limit.input_shape) not in lengths:
+            raise SpaceError(
+                f"input_shape must have {max(lengths)} numbers, since dims is {dims}, got {limit.input_shape}; "
+                "in a limit.",
+                field=f"{where}/input_shape",
+            )
+    return tuple(limits)

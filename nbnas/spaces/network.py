@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, ClassVar
 
 from typing_extensions import override
 
 from nbnas.errors import SpaceError
 from nbnas.settings import setting
+from nbnas.spaces.bound import Bound, Extent
 from nbnas.spaces.component import MAX_DECISIONS, Component, Flow, of_part
 from nbnas.spaces.decision import Condition, Decision, Option, within
 from nbnas.spaces.graphs import chained
@@ -18,11 +20,11 @@ from nbnas.spaces.open import Open
 if TYPE_CHECKING:
     import networkx
 
-__all__ = ["Network", "Repeat"]
+__all__ = ["Composite", "Network", "Repeat"]
 
 
 @dataclass(frozen=True)
-class _Composite(Component):
+class Composite(Component):
     """A component whose relaxed view is made of those of its children."""
 
     @override
@@ -50,13 +52,15 @@ class _Composite(Component):
     def derive(self, weights: Mapping[str, Mapping[Option, float]]) -> dict[str, Option]:
         found: dict[str, Option] = {}
         for name, part in self.children().items():
-            inner = {row.removeprefix(f"{name}/"): value for row, value in weights.items() if row.startswith(f"{name}/")}
+            inner = {
+                row.removeprefix(f"{name}/"): value for row, value in weights.items() if row.startswith(f"{name}/")
+            }
             found |= {f"{name}/{decision}": option for decision, option in part.derive(inner).items()}
         return found
 
 
 @dataclass(frozen=True)
-class Network(_Composite):
+class Network(Composite):
     """Named parts, one after the other, from the input to the logits; parts that take `none` (a recipe) stand aside."""
 
     kind: ClassVar[str] = "network"
@@ -76,7 +80,7 @@ class Network(_Composite):
         flowing = [(place, part) for place, part in enumerate(self.parts) if part.flow_in() != "none"]
         if not flowing:
             self._wrong("parts", "one part of a network at least, got only parts that stand aside")
-        for (_, before), (place, part) in zip(flowing, flowing[1:], strict=False):
+        for (_, before), (place, part) in pairwise(flowing):
             if not _fits(before.flow_out(), part.flow_in()):
                 self._wrong(
                     f"parts/{place}",
@@ -86,7 +90,8 @@ class Network(_Composite):
         place, last = flowing[-1]
         if last.flow_out() != "logits":
             self._wrong(
-                f"parts/{place}", f"the head of the network, got {last.name or last.kind!r}. Add a head as the last part"
+                f"parts/{place}",
+                f"the head of the network, got {last.name or last.kind!r}. Add a head as the last part",
             )
 
     def _wrong(self, field: str, expected: str) -> None:
@@ -109,19 +114,24 @@ class Network(_Composite):
 
 
 @dataclass(frozen=True)
-class Repeat(_Composite):
+class Repeat(Composite):
     """One part several times in a row, with the same choices in all of them, or each with its own."""
 
     kind: ClassVar[str] = "repeat"
 
-    part: Component = setting(help="What is repeated.")
+    part: Component = setting(help="What is repeated.")  # noqa: RUF009
     times: int = setting(2, "How often.", minimum=1, maximum=64, open=True)
     shared: bool = setting(False, "Whether all repetitions take the same choices.")
 
     @override
     def check(self) -> None:
-        if not _fits(self.part.flow_out(), self.part.flow_in()):
-            self.fail("part", f"one that gives what it takes ({self.part.flow_in()})")
+        taken, given = self.part.flow_in(), self.part.flow_out()
+        if taken == "none" or not _fits(given, taken):
+            expected = "a part of the network" if taken == "none" else f"one that gives what it takes ({taken})"
+            raise SpaceError(
+                f"part must be {expected}, got {self.part.name or self.part.kind!r}, which gives {given}; in Repeat.",
+                field="part",
+            )
 
     @override
     def flow_in(self) -> Flow:
@@ -136,6 +146,17 @@ class Repeat(_Composite):
         if self.shared:
             return {"each": self.part}
         return {str(place): self.part for place in range(1, self.most() + 1)}
+
+    @override
+    def place(self, decision: str) -> str:
+        head, _, rest = decision.partition("/")
+        return f"/part{self.part.place(rest)}" if rest and head.isalnum() else super().place(decision)
+
+    @override
+    def bound(self, given: Extent) -> Bound:
+        part = self.part.bound(given)
+        part = self.part.bound(given._replace(channels=max(given.channels, part.channels)))
+        return Bound(self.most() * part.parameters, self.most() * part.modules, part.channels)
 
     def most(self) -> int:
         """The largest number of repetitions."""
@@ -161,6 +182,11 @@ class Repeat(_Composite):
         times = self.times.options if isinstance(self.times, Open) else (self.times,)
         enough = tuple(option for option in times if option >= place)
         return () if len(enough) == len(times) else (Condition("times", enough),)
+
+    @override
+    def canonical(self, chosen: Mapping[str, Option]) -> str:
+        forms = [self.part.canonical(inner) for inner in self.repetitions(chosen)]
+        return f"{len(forms)} times({forms[0]})" if self.shared else "|".join(f"({form})" for form in forms)
 
     def repetitions(self, chosen: Mapping[str, Option]) -> list[dict[str, Option]]:
         """What was chosen for each repetition, in order."""

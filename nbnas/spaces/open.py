@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from nbnas.errors import SpaceError
@@ -43,7 +44,8 @@ class Open(ABC):
         if len(set(map(_key, options))) < len(options):
             raise SpaceError(f"options must occur once each, got {options!r:.200}; in {self._kind()}.")
         self.options = options
-        self.when = tuple(_condition(name, rule) for name, rule in (when or {}).items())
+        rules = [_condition(name, rule) for name, rule in (when or {}).items()]
+        self.when = tuple(sorted(rules, key=lambda rule: rule.decision))  # as in files
 
     @classmethod
     def _kind(cls) -> str:
@@ -139,11 +141,19 @@ class Real(Open):
             wanted = "0 < low < high with log" if log else "low < high"
             raise SpaceError(f"low and high must be {wanted}, got {low} and {high}; in real.")
         self.low, self.high, self.log, self.steps = float(low), float(high), log, steps
-        shares = [step / (steps - 1) for step in range(1, steps - 1)]
         ratio = self.high / self.low if log else 0.0
+        if not math.isfinite(ratio):
+            raise SpaceError(f"high must be at most 1e300 times low, got {low} and {high}; in real.")
+        shares = [step / (steps - 1) for step in range(1, steps - 1)]
         inner = [self.low * ratio**share if log else self.low + (self.high - self.low) * share for share in shares]
         # Six digits tell them apart for people, and are the same on every machine.
-        super().__init__((self.low, *(float(f"{value:.6g}") for value in inner), self.high), when)
+        options = (self.low, *(float(f"{value:.6g}") for value in inner), self.high)
+        if any(after <= before for before, after in pairwise(options)):
+            raise SpaceError(
+                f"low and high must be so far apart that {steps} steps differ in six digits, got {low} and {high}; "
+                "in real. Take fewer steps"
+            )
+        super().__init__(options, when)
 
     def _arguments(self) -> list[str]:
         extra = [*(["log=True"] if self.log else []), *([f"steps={self.steps}"] if self.steps != 16 else [])]
@@ -184,7 +194,9 @@ def open_from_json(value: Mapping[str, Any], where: str) -> Open:
         needed, extra = _FIELDS[kind]
         if not isinstance(body, dict) or not needed <= set(body) <= needed | extra:
             keys = list(body) if isinstance(body, dict) else body
-            raise SpaceError(f"{kind} must have low and high, and may have {', '.join(sorted(extra))}, got {keys!r:.120}")
+            raise SpaceError(
+                f"{kind} must have low and high, and may have {', '.join(sorted(extra))}, got {keys!r:.120}"
+            )
         return Integer(**body, when=when) if kind == "integer" else Real(**body, when=when)
     except SpaceError as cause:
         raise SpaceError(f"{pointer(where, kind)}: {cause}") from None

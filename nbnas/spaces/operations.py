@@ -18,6 +18,11 @@ BUILT_IN = (
     "sep_conv_5x5",
     "dil_conv_3x3",
     "dil_conv_5x5",
+    "sep_conv_7x7",
+    "conv_3x1_1x3",
+    "conv_7x1_1x7",
+    "max_pool_5x5",
+    "max_pool_7x7",
 )
 
 _own: dict[str, None] = {}

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,9 +15,13 @@ import numpy.typing as npt
 from nbnas import jsonio
 from nbnas.errors import SpaceError
 from nbnas.spaces.architecture import Architecture, parse_choices
-from nbnas.spaces.component import MAX_DECISIONS, Component, component_from_json
-from nbnas.spaces.decision import Condition, Decision, Option
-from nbnas.spaces.limit import Limit
+from nbnas.spaces.bound import check_bound
+from nbnas.spaces.component import Component, component_from_json
+from nbnas.spaces.conditions import absolute, misplaced, ways_of
+from nbnas.spaces.counting import MOST_STATES, TooEntangled
+from nbnas.spaces.counting import count as count_of
+from nbnas.spaces.decision import Decision, Option
+from nbnas.spaces.limit import Limit, checked_limits
 
 if TYPE_CHECKING:
     import networkx
@@ -25,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["SCHEMA", "SearchSpace"]
 
 SCHEMA = 1
-_MOST_STATES = 100_000
+MAX_COMPONENTS = 1_000
 _MOST_DRAWS = 1_000
 
 
@@ -42,33 +46,41 @@ class SearchSpace:
         SpaceError: the parts do not fit together.
     """
 
-    def __init__(
-        self, name: str, component: Component, *, dims: int = 2, limits: Sequence[Limit] = ()
-    ) -> None:
+    def __init__(self, name: str, component: Component, *, dims: int = 2, limits: Sequence[Limit] = ()) -> None:
         if not isinstance(name, str) or not 0 < len(name) <= 80 or not name.isprintable():
-            raise SpaceError(f"name must be 1..80 printable characters, got {name!r:.100}; in a search space.")
+            raise SpaceError(
+                f"name must be 1..80 printable characters, got {name!r:.100}; in a search space.", field="/name"
+            )
         if isinstance(dims, bool) or not isinstance(dims, int) or dims not in (0, 1, 2):
             raise SpaceError(
-                f"dims must be 2 (images), 1 (sequences) or 0 (vectors, graphs), got {dims!r:.80}; in a search space."
+                f"dims must be 2 (images), 1 (sequences) or 0 (vectors, graphs), got {dims!r:.80}; in a search space.",
+                field="/dims",
             )
         if not isinstance(component, Component) or component.flow_out() != "logits":
             raise SpaceError(
                 f"component must be a whole network, got {component!r:.120}; in space {name!r}. "
-                "Put parts into a network with a head at its end"
+                "Put parts into a network with a head at its end",
+                field="/component",
             )
+        if dims == 0 and component.flow_in() == "map":
+            raise SpaceError(
+                f"dims must be 2 (images) or 1 (sequences), since {component.name or component.kind!r} takes a map, "
+                f"got 0; in space {name!r}.",
+                field="/dims",
+            )
+        check_bound(component)
         self.name = name
         self.component = component
         self.dims = dims
-        self.limits = tuple(limits)
-        self.decisions: tuple[Decision, ...] = tuple(map(_absolute, component.decisions()))
-        if len(self.decisions) > MAX_DECISIONS:
-            raise SpaceError(f"decisions must be at most {MAX_DECISIONS:,}, got {len(self.decisions):,}; in {name!r}.")
+        self.limits = checked_limits(limits, component.flow_in(), dims)
+        self.decisions: tuple[Decision, ...] = tuple(map(absolute, component.decisions()))
         self._index = {decision.name: place for place, decision in enumerate(self.decisions)}
         self._counts = [len(decision.options) for decision in self.decisions]
         self._open = [place for place, count in enumerate(self._counts) if count > 1]
-        # Conditions as (index of the earlier decision, allowed choices): what every walk below uses.
-        self._when = [[self._condition(place, rule) for rule in one.when] for place, one in enumerate(self.decisions)]
-        self._parents = {place for rules in self._when for place, _ in rules}
+        self._when = ways_of(component, self.decisions, self._index)
+        self._parents = {place for rules in self._when for ways in rules for place, _ in ways}
+        if self._parents:
+            _ = self.size  # raises where the conditions are too entangled to count
 
     # -- identity and files ------------------------------------------------------------------------------------------
 
@@ -80,7 +92,9 @@ class SearchSpace:
 
     def __repr__(self) -> str:
         limits = "at most " if self.limits else ""
-        return f"<SearchSpace {self.name}: {len(self.decisions)} decisions, {limits}{self.size:,} architectures>"
+        # Python refuses to write whole numbers of more than 4,300 digits.
+        size = f"{self.size:,}" if self.size < 10**30 else f"about 10^{math.log10(self.size):.0f}"
+        return f"<SearchSpace {self.name}: {len(self.decisions)} decisions, {limits}{size} architectures>"
 
     @cached_property
     def digest(self) -> str:
@@ -112,6 +126,8 @@ class SearchSpace:
         if set(value) - {"limits"} != needed:
             odd = sorted((set(value) - {"limits"}) ^ needed)
             raise SpaceError(f"{where}: keys must be {', '.join(sorted(needed))}, got a difference in {odd!r:.200}")
+        if (number := _components(value["component"])) > MAX_COMPONENTS:
+            raise SpaceError(f"{where}: /component must have at most {MAX_COMPONENTS:,} parts, got {number:,}")
         component = component_from_json(value["component"], f"{where}: /component")
         limits = value.get("limits", [])
         if not isinstance(limits, list) or len(limits) > 16:
@@ -120,15 +136,19 @@ class SearchSpace:
         try:
             return cls(value["name"], component, dims=value["dims"], limits=made)
         except SpaceError as cause:
-            field = "/component/" + cause.field if cause.field else ""
-            raise SpaceError(f"{where}: {field}{': ' if field else ''}{cause}") from None
+            text, field = str(cause), cause.field or ""
+            if text.startswith("/"):  # it tells the place itself
+                raise SpaceError(f"{where}: {text}", field=field) from None
+            place = field if field.startswith("/") else f"/component/{field}".rstrip("/")
+            raise SpaceError(f"{where}: {place}: {text}", field=field) from None
 
     @classmethod
     def load(cls, path: str | Path) -> SearchSpace:
         """Reads a space from a JSON file."""
         path = Path(path)
         try:
-            text = path.read_bytes()
+            with path.open("rb") as file:
+                text = file.read(4 * jsonio.MAX_BYTES + 1)  # of UTF-8; what is longer is refused below
         except OSError as cause:
             raise SpaceError(f"space must be a file that can be read, got {str(path)!r}: {cause.strerror}") from None
         return cls.from_json(jsonio.loads(text, path.name, error=SpaceError), path.name)
@@ -212,7 +232,7 @@ class SearchSpace:
 
         return self._within_limits(draw)
 
-    def _within_limits(self, draw: Callable[[], Architecture]) -> Architecture:
+    def _within_limits(self, draw: Callable[[], Architecture], what: str = "an architecture") -> Architecture:
         """The first of at most 1,000 draws that keeps the limits."""
         broken = ""
         for _ in range(_MOST_DRAWS):
@@ -220,7 +240,7 @@ class SearchSpace:
             if not (broken := self.broken(drawn)):
                 return drawn
         raise SpaceError(
-            f"space {self.name!r} must have architectures within its limits, got none in {_MOST_DRAWS:,} draws; the "
+            f"space {self.name!r} must have {what} within its limits, got none in {_MOST_DRAWS:,} draws; the "
             f"last one: {broken}. Loosen the limit, or close what costs too much"
         )
 
@@ -228,12 +248,14 @@ class SearchSpace:
         """Changes one active decision, drawn uniformly, to another option; decisions that it activates are drawn.
 
         Raises:
-            SpaceError: no active decision has a second option.
+            SpaceError: no active decision has a second option, or no neighbour keeps the limits in 1,000 draws.
         """
         places = [place for place in self._open if architecture.choices[place] is not None]
         if not places:
             raise SpaceError(f"space {self.name!r} must have a decision with two options to mutate, got none active.")
-        return self._within_limits(lambda: self._mutated(architecture, places, rng))
+        return self._within_limits(
+            lambda: self._mutated(architecture, places, rng), f"a neighbour of {str(architecture):.60}"
+        )
 
     def _mutated(self, architecture: Architecture, places: Sequence[int], rng: np.random.Generator) -> Architecture:
         choices = list(architecture.choices)
@@ -250,6 +272,9 @@ class SearchSpace:
         """Takes each active decision from one of two parents, drawn uniformly, or from the only one that has it.
 
         An active decision that neither parent has is drawn.
+
+        Raises:
+            SpaceError: none of 1,000 children kept the limits.
         """
         return self._within_limits(lambda: self._crossed(a, b, rng))
 
@@ -289,29 +314,16 @@ class SearchSpace:
         Raises:
             SpaceError: the conditions are too entangled for it.
         """
-        last_use = {place: user for user, rules in enumerate(self._when) for place, _ in rules}
-        # States: the choices of those decisions on which later ones still depend -> number of ways to reach them.
-        states: dict[tuple[tuple[int, int | None], ...], int] = {(): 1}
-        for place in range(len(self.decisions)):
-            following: dict[tuple[tuple[int, int | None], ...], int] = {}
-            for state, ways in states.items():
-                known = dict(state)
-                active = all(known[parent] in allowed for parent, allowed in self._when[place])
-                options: Sequence[int | None] = range(self._counts[place]) if active else (None,)
-                kept = tuple(item for item in state if last_use[item[0]] > place)
-                if place not in last_use:
-                    following[kept] = following.get(kept, 0) + ways * len(options)
-                    continue
-                for choice in options:
-                    key = (*kept, (place, choice))
-                    following[key] = following.get(key, 0) + ways
-            states = following
-            if len(states) > _MOST_STATES:
-                raise SpaceError(
-                    f"conditions must be such that at most {_MOST_STATES:,} cases are open at a time, got "
-                    f"{len(states):,} at {self.decisions[place].name}; in space {self.name!r}."
-                )
-        return sum(states.values())
+        try:
+            return count_of(self._counts, self._when)
+        except TooEntangled as cause:
+            name = self.decisions[cause.args[0]].name
+            misplaced(
+                self.component,
+                name,
+                f"conditions must be such that at most {MOST_STATES:,} cases are open at a time, got more "
+                f"at decision {name!r}. Let fewer earlier decisions matter to later ones",
+            )
 
     # -- forms -------------------------------------------------------------------------------------------------------
 
@@ -385,7 +397,7 @@ class SearchSpace:
     @cached_property
     def rows(self) -> tuple[Decision, ...]:
         """What alpha has a row for, one entry an option; asked for only where `component.relaxable()` is `None`."""
-        return tuple(map(_absolute, self.component.rows()))
+        return tuple(map(absolute, self.component.rows()))
 
     def paths(self, architecture: Architecture) -> dict[str, tuple[int, ...]]:
         """For each row the places of the options that an architecture computes; a place twice has weight 2."""
@@ -395,7 +407,12 @@ class SearchSpace:
     def derive(self, weights: Mapping[str, Sequence[float]]) -> Architecture:
         """The architecture that weights stand for, by row one number an option; higher is stronger."""
         rows = {row.name: dict(zip(row.options, weights[row.name], strict=True)) for row in self.rows}
-        return self.architecture(self.component.derive(rows))
+        chosen = self.component.derive(rows)
+        choices: list[int | None] = [None] * len(self.decisions)
+        for place, decision in enumerate(self.decisions):  # rows know of no conditions
+            if decision.name in chosen and self.active(place, choices):
+                choices[place] = decision.options.index(chosen[decision.name])
+        return self.architecture(choices)
 
     # -- walks -------------------------------------------------------------------------------------------------------
 
@@ -404,28 +421,9 @@ class SearchSpace:
             raise SpaceError(f"{name!r:.80} is not a decision of space {self.name!r}; known: {', '.join(self._index)}")
         return self.decisions[self._index[name]]
 
-    def _condition(self, place: int, rule: Condition) -> tuple[int, frozenset[int]]:
-        """The place of the decision that a condition of the decision at `place` names, and the choices allowed."""
-        name = self.decisions[place].name
-        parent = self._index.get(rule.decision, place)
-        if parent >= place:
-            raise SpaceError(
-                f"decision {name!r} must depend on decisions that come before it, got {rule.decision!r:.80}; "
-                f"in space {self.name!r}. Those before it: "
-                f"{', '.join(decision.name for decision in self.decisions[:place][-20:]) or 'none'}"
-            )
-        options = self.decisions[parent].options
-        for option in rule.options:
-            if option not in options:
-                raise SpaceError(
-                    f"decision {name!r} must depend on options of {rule.decision!r} "
-                    f"({', '.join(map(str, options))[:200]}), got {option!r:.80}; in space {self.name!r}."
-                )
-        return parent, frozenset(map(options.index, rule.options))
-
     def active(self, place: int, choices: Sequence[int | None]) -> bool:
         """Whether the decision at `place` is open, given the choices for those before it."""
-        return all(choices[parent] in allowed for parent, allowed in self._when[place])
+        return all(any(choices[parent] in allowed for parent, allowed in ways) for ways in self._when[place])
 
     def _complete(self, choices: list[int | None], start: int, rng: np.random.Generator) -> Architecture:
         """From `start` on: drops choices that are no longer active and draws those that have become active."""
@@ -438,25 +436,34 @@ class SearchSpace:
 
     def _completions(self, choices: list[int | None], start: int, *, keep: bool) -> Iterator[Architecture]:
         """All ways to fill `choices` from `start` on; with `keep`, choices that stay active are kept."""
-        if start == len(choices):
+        given, end = list(choices), len(choices)
+        left: list[Iterator[int | None]] = [self._fillings(start, choices, given, keep)] if start < end else []
+        if not left:
             yield Architecture(self.digest, tuple(choices))
-            return
-        given = choices[start]
-        options: Sequence[int | None]
-        if not self.active(start, choices):
-            options = (None,)
-        else:
-            options = (given,) if keep and given is not None else range(self._counts[start])
-        for choice in options:
-            choices[start] = choice
-            yield from self._completions(choices, start + 1, keep=keep)
-        choices[start] = given
+        while left:
+            place = start + len(left) - 1
+            for choice in left[-1]:
+                choices[place] = choice
+                if place + 1 == end:
+                    yield Architecture(self.digest, tuple(choices))
+                else:
+                    left.append(self._fillings(place + 1, choices, given, keep))
+                    break
+            else:
+                left.pop()
+
+    def _fillings(
+        self, place: int, choices: Sequence[int | None], given: Sequence[int | None], keep: bool
+    ) -> Iterator[int | None]:
+        """What may stand at `place` after the choices before it."""
+        if not self.active(place, choices):
+            return iter((None,))
+        old = given[place]
+        return iter((old,)) if keep and old is not None else iter(range(self._counts[place]))
 
 
-def _absolute(decision: Decision) -> Decision:
-    """The decision with conditions that are named from the root."""
-    if not any(rule.decision.startswith("/") for rule in decision.when):
-        return decision
-    return replace(
-        decision, when=tuple(Condition(rule.decision.removeprefix("/"), rule.options) for rule in decision.when)
-    )
+def _components(value: Any) -> int:
+    """How many components a JSON value holds, or seems to."""
+    if isinstance(value, dict):
+        return ("kind" in value) + sum(map(_components, value.values()))
+    return sum(map(_components, value)) if isinstance(value, list) else 0

@@ -13,6 +13,9 @@ from nbnas.strategies.base import (
     Wait,
 )
 from nbnas.strategies.darts import Darts
+from nbnas.strategies.genetic_algorithm import GeneticAlgorithm
+from nbnas.strategies.grid_search import GridSearch
+from nbnas.strategies.local_search import LocalSearch
 from nbnas.strategies.nsga2 import NSGA2
 from nbnas.strategies.ppo import Ppo
 from nbnas.strategies.q_learning import QLearning
@@ -30,6 +33,9 @@ __all__ = [
     "DifferentiableStrategy",
     "Done",
     "Failure",
+    "GeneticAlgorithm",
+    "GridSearch",
+    "LocalSearch",
     "Ppo",
     "Proposal",
     "QLearning",

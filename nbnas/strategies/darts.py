@@ -73,14 +73,17 @@ class _Darts:
         self.alpha = new_alpha(space, seed_of(seed, "alpha"), device=task.device)
         self.w_half, self.alpha_half = task.halves(torch.Generator().manual_seed(seed_of(seed, "halves")))
         self.batch = min(settings.batch, len(self.w_half.y))
+        fused = task.device.type in ("cpu", "cuda")  # one pass over hundreds of small tensors
         self.w_optimizer = torch.optim.SGD(
             supernet.parameters(),
+            fused=fused,
             lr=settings.w_learning_rate,
             momentum=settings.w_momentum,
             weight_decay=settings.w_weight_decay,
         )
         self.alpha_optimizer = torch.optim.Adam(
             self.alpha.parameters(),
+            fused=fused,
             lr=settings.alpha_learning_rate,
             betas=(0.5, 0.999),
             weight_decay=settings.alpha_weight_decay,
@@ -140,11 +143,14 @@ class _Darts:
         import torch
 
         from nbnas.networks import softmax
+        from nbnas.networks.freezing import constant
 
-        loss: Tensor = self.task.loss(self.supernet(batch.x, softmax(self.alpha)), batch.y)
-        self.w_optimizer.zero_grad()
-        self.alpha_optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        # The other's gradients would be thrown away: they are not computed.
+        other = self.supernet if optimizer is self.alpha_optimizer else self.alpha
+        with constant(other.parameters()):
+            loss: Tensor = self.task.loss(self.supernet(batch.x, softmax(self.alpha)), batch.y)
+            optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
         if clip is not None:
             torch.nn.utils.clip_grad_norm_(self.supernet.parameters(), clip)
         value = float(loss.detach())

@@ -10,7 +10,7 @@ import ipywidgets
 
 from nbnas.settings import Settings
 from nbnas.widgets.form import SettingsForm
-from nbnas.widgets.page import escape, html, menu
+from nbnas.widgets.page import html, menu, prose
 
 __all__ = ["Choice", "first_line"]
 
@@ -95,7 +95,7 @@ class Choice(ipywidgets.VBox):
         self._changed()
 
     def _say(self, reason: str) -> None:
-        self._doc.value = escape(reason or first_line(self.kinds[self.kind]))
+        self._doc.value = prose(reason or first_line(self.kinds[self.kind]))
 
 
 def first_line(cls: type) -> str:

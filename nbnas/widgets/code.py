@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any, Protocol
 
 import nbnas.tasks
-from nbnas.errors import NbnasError
 from nbnas.settings import Settings, field_infos
-from nbnas.spaces import CATALOGUE, SearchSpace
+from nbnas.spaces import SearchSpace
+from nbnas.spaces.code import space_code
 from nbnas.widgets.page import escape
 
-__all__ = ["SpecLike", "code_of", "code_panel", "expression", "space_expression"]
+__all__ = ["SpecLike", "code_of", "code_panel", "expression"]
 
 
 class SpecLike(Protocol):
@@ -39,7 +37,7 @@ def code_of(spec: SpecLike) -> str:
     An own class is written by its name alone, so its own cell must have run before. Own data have no code: for them the
     cell expects the task in the variable `task`.
     """
-    lines = ["import nbnas as nb", "", f"space = {space_expression(spec.space)}"]
+    lines = ["import nbnas as nb", "", f"space = {space_code(spec.space, start=8)}"]
     if getattr(spec.task, "kind", "") == "arrays":
         lines.append("# task: the one that holds your data")
     else:
@@ -68,26 +66,6 @@ def expression(settings: Settings, module: str) -> str:
         short = kind if module == "tasks" and callable(getattr(nbnas.tasks, kind, None)) else name
         name = ".".join(filter(None, ("nb", module, short)))
     return f"{name}({', '.join(given)})"
-
-
-def space_expression(space: SearchSpace) -> str:
-    """A call that makes an equal space: by its function in the catalogue where that can, else by its component."""
-    makers: Mapping[str, Any] = CATALOGUE
-    function = makers.get(space.name)
-    if function is not None:
-        parameters = inspect.signature(function).parameters
-        wanted = {name: getattr(space.component, name) for name in parameters if name != "dims"}
-        try:
-            made = function(**wanted, dims=space.dims)
-        except NbnasError:
-            made = None
-        if made == space:
-            defaults = {name: entry.default for name, entry in parameters.items() if name != "dims"}
-            given = _differing(space.component, defaults)
-            given += [f"dims={space.dims}"] * (space.dims != parameters["dims"].default)
-            return f"nb.spaces.{space.name}({', '.join(given)})"
-    component = expression(space.component, "spaces")
-    return f"nb.spaces.SearchSpace({space.name!r}, {component}, dims={space.dims})"
 
 
 def code_panel(code: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from functools import cache
 from html import escape
@@ -10,7 +11,9 @@ from typing import Any
 
 import ipywidgets
 
-__all__ = ["LABEL", "alert", "answering", "escape", "html", "menu", "style"]
+__all__ = ["LABEL", "alert", "answering", "escape", "html", "menu", "prose", "style"]
+
+_CODE = re.compile("`([^`]*)`")
 
 LABEL = {"description_width": "11.5em"}
 
@@ -36,6 +39,11 @@ def html(value: str = "", *classes: str) -> ipywidgets.HTML:
 def alert(message: str) -> str:
     """A message that screen readers speak at once; empty for none."""
     return f'<div class="nbnas-alert" role="alert">{escape(message)}</div>' if message else ""
+
+
+def prose(text: str) -> str:
+    """A line of documentation as HTML: escaped, names in backquotes as code."""
+    return _CODE.sub(r"<code>\1</code>", escape(text))
 
 
 def answering(widget: Any) -> Any:

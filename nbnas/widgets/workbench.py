@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import MISSING, fields
 from typing import Any, ClassVar
 
@@ -12,18 +12,19 @@ import ipywidgets
 from nbnas.errors import NbnasError
 from nbnas.evaluators import EVALUATORS
 from nbnas.processes import Budget
-from nbnas.spaces import CATALOGUE, SearchSpace
 from nbnas.spec import RunSpec
 from nbnas.strategies import STRATEGIES
 from nbnas.tasks import TASKS, Task
 from nbnas.widgets.choice import Choice
-from nbnas.widgets.code import code_of, code_panel, space_expression
+from nbnas.widgets.code import code_of, code_panel
 from nbnas.widgets.form import SettingsForm
 from nbnas.widgets.live_output import LiveOutput
 from nbnas.widgets.page import alert, answering, html, menu, style
 from nbnas.widgets.presets import PRESETS, Preset
 from nbnas.widgets.run_options import RunOptions
 from nbnas.widgets.run_view import RunView
+from nbnas.widgets.space_card import SpaceCard
+from nbnas.widgets.space_figures import ImaginedInputs
 
 __all__ = ["Workbench"]
 
@@ -45,10 +46,8 @@ class Workbench(ipywidgets.VBox):
     def __init__(self, search: Callable[..., Any] | None = None) -> None:
         self._search = search
         self._ready = False
-        makers: Mapping[str, Any] = CATALOGUE
-        spaces = {name: type(make().component) for name, make in makers.items()}
         tasks = {name: cls for name, cls in TASKS.items() if _has_defaults(cls)}
-        self.space = Choice("Space", spaces, {}, self._changed)
+        self.space = SpaceCard(self._changed)
         self.task = Choice("Task", tasks, {name: cls.title for name, cls in tasks.items()}, self._changed)
         titles = {name: cls.title for table in (STRATEGIES, EVALUATORS) for name, cls in table.items()}
         self.strategy = Choice("Strategy", STRATEGIES, titles, self._changed)
@@ -83,7 +82,8 @@ class Workbench(ipywidgets.VBox):
         if not all(part.valid for part in (self.space, self.task, self.strategy, self.evaluator, *self._forms)):
             return None
         task, options = self.task.value, self.options.value
-        space = _space(self.space.kind, self.space.value, _dims(task))
+        space = self.space.value
+        assert space is not None
         strategy, evaluator, budget = self.strategy.value, self.evaluator.value, self.budget.value
         return RunSpec(space, task, strategy, evaluator, budget, options.seed, options.device, options.name)
 
@@ -96,7 +96,8 @@ class Workbench(ipywidgets.VBox):
         cards.add_class("nbnas-cards")
         row = ipywidgets.HBox([self.start, self._alert])
         row.add_class("nbnas-start")
-        return [html('<div class="nbnas-title">Search workbench</div>'), self.preset, cards, row, self._code, self.runs]
+        title = html('<div class="nbnas-title">Search workbench</div>')
+        return [title, self.preset, cards, self.space.place, row, self._code, self.runs]
 
     def _fill(self, change: Any) -> None:
         if change["new"] is None:
@@ -120,6 +121,7 @@ class Workbench(ipywidgets.VBox):
         self.evaluator.disable(alone if strategy.differentiable else "")
         tasked = strategy.differentiable or evaluator.needs_task
         self.task.disable("" if tasked else f"{evaluator.__name__} trains nothing: it needs no task.")
+        self.space.suit(*_inputs(self.task.value))
         spec, problem = None, ""
         try:
             spec = self.spec()
@@ -154,6 +156,7 @@ class Workbench(ipywidgets.VBox):
         forms = [self.strategy.form, self.evaluator.form, self.task.form, self.space.form, *self._forms]
         for form in forms:
             form.unmark()
+        self.space.mark()
         field = getattr(error, "field", None)
         if error is None or (field is not None and any(form.mark(field, str(error)) for form in reversed(forms))):
             return ""
@@ -170,17 +173,14 @@ class Workbench(ipywidgets.VBox):
             old.close()
 
 
-def _space(name: str, component: Any, dims: int) -> SearchSpace:
-    """The space of the catalogue; when its function could not make this one, it is named after its component."""
-    space = SearchSpace(name, component, dims=dims)
-    if space_expression(space).startswith("nb.spaces.SearchSpace"):
-        return SearchSpace(component.kind, component, dims=dims)
-    return space
-
-
-def _dims(task: Task | None) -> int:
-    """Spatial dimensions of the items of a task."""
-    return 2 if task is None else task.load().dims
+def _inputs(task: Task | None) -> tuple[int, ImaginedInputs | None]:
+    """Spatial dimensions of the items of a task, and what costs are told for."""
+    if task is None:
+        return 2, None
+    data = task.load()
+    shape = data.input_shape
+    imagined = data.inputs != "nodes" and 1 <= len(shape) <= 3
+    return data.dims, ImaginedInputs(shape, data.classes, data.vocabulary) if imagined else None
 
 
 def _has_defaults(cls: type) -> bool:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nbnas.charts.cell_graph import draw, layout
-from nbnas.charts.cell_layout import WIDE, XY, Box, CellLayout
+from nbnas.charts.cell_layout import WIDE, XY, Box, CellLayout, parted
 from nbnas.charts.palette import CATEGORICAL, NEUTRAL, operation_colour, sequential
 from nbnas.errors import SpaceError
 from tests.fixtures import graphs
@@ -23,6 +23,9 @@ FIXTURES = {
     "NASNet-A": graphs.nasnet_a(),
     "NAS-Bench-201": graphs.nas_bench_201(),
     "long chain": graphs.chain(20),
+    "two panels": graphs.panels(normal=graphs.darts_v2(), reduction=graphs.nasnet_a()),
+    "two supernets": graphs.panels(normal=graphs.darts_supernet(0.2), reduction=graphs.darts_supernet(0.8)),
+    "two chains": graphs.panels(one=graphs.chain(20), other=graphs.chain(2)),
 }
 each_fixture = pytest.mark.parametrize("graph", FIXTURES.values(), ids=FIXTURES)
 
@@ -61,6 +64,8 @@ def check(placed: CellLayout) -> None:
             inside = [p for p in run if overlap(label, Box(p.x, p.y, 0, 0))]
             assert (edge is other) == bool(inside), (edge.text, other.text)
         assert all(-20 <= p.x <= placed.width and -20 <= p.y <= placed.height for p in run)
+    boxes += [Box(at.x + 4 * len(text), at.y, 8 * len(text), 20) for text, at in placed.titles]
+    assert not [pair for pair in combinations(boxes, 2) if overlap(*pair)]
     assert all(b.x - b.width / 2 >= 0 and b.y - b.height / 2 >= 0 for b in boxes)
     assert all(b.x + b.width / 2 <= placed.width and b.y + b.height / 2 <= placed.height for b in boxes)
 
@@ -108,6 +113,66 @@ def test_wide_graphs_run_downwards_and_long_chains_in_rows():
     assert chain.width < WIDE + 60
     assert len({node.box.y for node in chain.nodes}) > 2
     assert [node.key for node in sorted(chain.nodes, key=lambda node: (node.box.y, node.box.x))] == list(range(21))
+
+
+def test_panels_stand_apart_in_their_order_under_titles():
+    placed = layout(FIXTURES["two panels"])
+    assert [title.text for title in placed.titles] == ["Normal", "Reduction"]
+    tops = [title.at.y for title in placed.titles]
+    bottom = {
+        panel: max(node.box.y + node.box.height / 2 for node in placed.nodes if node.panel == panel)
+        for panel in ("normal", "reduction")
+    }
+    assert tops[0] < bottom["normal"] < tops[1] < bottom["reduction"]
+    assert placed.width < WIDE
+    described = ElementTree.fromstring(draw(placed)).findtext(f"{SVG}desc")
+    assert "; normal: c_{k-2} → 0: sep_conv_3x3; " in described
+    assert "; reduction: c_{k-2} → 0: sep_conv_3x3; " in described
+    texts = {text.text: text for text in ElementTree.fromstring(draw(placed)).iter(f"{SVG}text")}
+    assert texts["Normal"].get("class") == texts["Reduction"].get("class") == "panel"
+
+
+def test_small_panels_stand_beside_each_other():
+    small = layout(graphs.panels(one=graphs.chain(1), other=graphs.chain(1)))
+    assert len({title.at.y for title in small.titles}) == 1
+    assert small.width <= WIDE
+
+
+def test_a_supernet_in_panels_runs_to_the_right():
+    """Two of them, one below the other, are the larger on a screen so."""
+    placed = layout(FIXTURES["two supernets"])
+    assert placed.width > placed.height
+    for panel in ("normal", "reduction"):
+        across = [node.box.x for node in placed.nodes if node.panel == panel]
+        assert across == sorted(across)
+
+
+def test_panels_that_an_edge_joins_are_one_drawing():
+    graph = networkx.DiGraph([(0, 1), (1, 2)])
+    for node, panel in enumerate(("a", "a", "b")):
+        graph.nodes[node]["panel"] = panel
+    assert layout(graph).titles == ()
+    graph.remove_edge(1, 2)
+    assert len(layout(graph).titles) == 2
+    one = graphs.panels(alone=graphs.nas_bench_201())
+    assert layout(one).titles == ()
+
+
+def test_subscripts_of_labels_are_set_low():
+    root = ElementTree.fromstring(draw(graphs.darts_v2()))
+    spans = [(span.get("class"), span.text) for span in root.iter(f"{SVG}tspan")]
+    assert spans[:2] == [("base", "c"), ("sub", "k−2")]
+    assert ("sub", "k") in spans
+    assert [parted(text) for text in ("c_{k-1}", "2", "a_b", "_{k}", "a_{b}c")] == [
+        ("c", "k−1"), ("2", ""), ("a_b", ""), ("_{k}", ""), ("a_{b}c", ""),
+    ]  # fmt: skip
+
+
+def test_what_is_open_is_grey():
+    graph = networkx.DiGraph()
+    graph.add_edge(0, 1, operation="8 options")
+    (path,) = (g for g in ElementTree.fromstring(draw(graph)).iter(f"{SVG}g") if g.find(f"{SVG}path") is not None)
+    assert path.get("stroke") == NEUTRAL
 
 
 def test_nothing_moves_while_a_distribution_is_learned():

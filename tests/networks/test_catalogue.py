@@ -1,4 +1,4 @@
-"""What holds for the networks of every space of the catalogue: they are built, they train, and they are shared rightly."""
+"""What holds for the networks of every space of the catalogue: they are built, they train, they are shared rightly."""
 
 from types import SimpleNamespace
 
@@ -11,7 +11,19 @@ from nbnas.networks.measure import Inputs, cost
 from nbnas.spaces import CATALOGUE
 
 SMALL = {
+    "amoebanet": {"channels": 2, "cells": 3, "nodes": 2},
+    "darts": {"channels": 2, "cells": 3, "nodes": 2},
+    "enas_micro": {"channels": 2, "cells": 3, "nodes": 2},
+    "graph": {"channels": 8, "dropout": 0.0},
+    "nasnet": {"channels": 2, "cells": 3, "nodes": 2},
     "nas_bench_201": {"channels": 4, "cells": 1},
+    "enas_macro": {"layers": 3, "channels": 4},
+    "fbnet": {"widths": (4, 6), "depths": (2, 2), "strides": (1, 2), "stem": 4, "features": 8},
+    "metaqnn_chain": {"size": 16, "max_layers": 4, "widths": (2, 4), "dense_units": (8, 4)},
+    "mnasnet": {"widths": ((4, 6), (4, 6)), "depths": ((1, 2), (1, 2)), "strides": (1, 2), "stem": 4, "features": 8},
+    "mobile": {"widths": (4, 6), "depths": (1, 2), "strides": (1, 2), "stem": 4},
+    "nas_bench_macro": {"channels": 2, "features": 8},
+    "nats_size": {"widths": (2, 3)},
 }
 """Arguments that make a space of the catalogue light."""
 
@@ -34,7 +46,8 @@ def task_for(space):
     common = {"classes": 3, "inputs": "values", "vocabulary": None, "graph": None, "targets": "item"}
     if takes == "tokens":
         targets = "position" if space.component.kind == "recurrent_network" else "item"
-        return SimpleNamespace(**common | {"input_shape": (6,), "inputs": "tokens", "vocabulary": 11, "targets": targets})
+        tokens = {"input_shape": (6,), "inputs": "tokens", "vocabulary": 11, "targets": targets}
+        return SimpleNamespace(**common | tokens)
     if takes == "nodes":
         return SimpleNamespace(**common | {"input_shape": (), "inputs": "nodes", "graph": graph()})
     shapes = {0: (7,), 1: (1, 16), 2: (3, 16, 16)}

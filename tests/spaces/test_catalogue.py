@@ -49,7 +49,7 @@ def test_a_mutation_changes_one_active_decision_and_what_hangs_on_it(name):
         # What came or went hangs on what was changed, at once or through others that came or went.
         reached = set(changed)
         for decision in appeared:
-            assert reached & {rule.decision for rule in decision.when}, decision.name
+            assert reached & {one.decision for rule in decision.when for one in (rule, *rule.otherwise)}, decision.name
             reached.add(decision.name)
 
 

@@ -76,8 +76,8 @@ def test_every_preset_is_right_and_its_code_makes_the_same(workbench, number):
 
 
 def test_code_round_trips_what_differs_from_the_defaults(workbench):
-    workbench.space.form["nodes"].value = "5"
-    workbench.space.form["operations"].value = "none, conv_3x3"
+    workbench.space.form["channels"].value = "4"
+    workbench.space.form["cells"].value = "2"
     workbench.task.form["valid_fraction"].value = "0.3"
     workbench.budget["seconds"].value = "12.5"
     workbench.options["seed"].value = "7"
@@ -87,7 +87,7 @@ def test_code_round_trips_what_differs_from_the_defaults(workbench):
     again = run_code(code_of(spec))
     assert again.to_json() == spec.to_json()
     assert (again.seed, again.device, again.name) == (7, "cpu", HOSTILE + "'\"")
-    assert again.space.name == "cell_network"
+    assert again.space.component.channels == 4
 
 
 def test_an_own_class_is_written_by_its_name():

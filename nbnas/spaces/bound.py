@@ -1,0 +1,131 @@
+"""How large the largest network of a component can be, told from its fields alone, before anything is built.
+
+A bound may be generous: it is there to refuse files that would eat the memory, not to measure.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from nbnas.errors import SpaceError
+from nbnas.settings import FieldInfo, field_infos
+
+if TYPE_CHECKING:
+    from nbnas.spaces.component import Component
+
+__all__ = ["MAX_MODULES", "MAX_PARAMETERS", "NOMINAL", "Bound", "Extent", "bound_of_fields", "check_bound"]
+
+MAX_PARAMETERS = 10**10
+MAX_MODULES = 10**5
+
+_PER_LAYER = 6  # modules: convolution, normalisation, activation, and what holds them
+_COUNTS = frozenset(
+    {
+        "blocks",
+        "cells",
+        "dense_depth",
+        "depth",
+        "depths",
+        "layers",
+        "max_dense",
+        "max_depth",
+        "nodes",
+        "stages",
+        "times",
+    }
+)
+_RATIOS = frozenset({"expansion", "growth", "heads", "multiplier", "ratio", "stem_multiplier"})
+
+
+class Extent(NamedTuple):
+    """What comes in, at most.
+
+    Attributes:
+        channels: or features, or the width of a sequence.
+        positions: of a feature map or sequence.
+        classes: of the task.
+        vocabulary: different tokens.
+    """
+
+    channels: int
+    positions: int
+    classes: int
+    vocabulary: int
+
+
+NOMINAL = Extent(channels=64, positions=1024, classes=1000, vocabulary=65536)
+"""Stands for the task as long as there is none."""
+
+
+class Bound(NamedTuple):
+    """At most so many parameters and modules, and channels that go out."""
+
+    parameters: int
+    modules: int
+    channels: int
+
+
+def bound_of_fields(component: Component, given: Extent) -> Bound:
+    """The layers that its fields count, each as wide as the widest and with the largest kernel, then its children.
+
+    Whole numbers count layers (`depth`, `cells`, …), are ratios of widths (`expansion`, `heads`, …) or kernel sizes
+    (`kernel…`) by their names, and widths otherwise.
+    """
+    layers, wide, ratio, kernel = 1, given.channels, 1, 1
+    for info in field_infos(type(component)):
+        values = _whole(component, info)
+        if not values:
+            continue
+        most = max(values)
+        if info.name in _COUNTS:
+            layers *= max(1, sum(values) if isinstance(getattr(component, info.name), tuple) else most)
+        elif info.name in _RATIOS:
+            ratio *= max(1, most)
+        elif info.name.startswith("kernel"):
+            kernel = max(kernel, most)
+        else:
+            wide = max(wide, most)
+    own = Bound(layers * (wide * ratio * kernel) ** 2, layers * _PER_LAYER, wide)
+    for child in component.children().values():
+        part = child.bound(given._replace(channels=own.channels))
+        own = Bound(own.parameters + part.parameters, own.modules + part.modules, max(own.channels, part.channels))
+    return own
+
+
+def _whole(component: Component, info: FieldInfo) -> tuple[int, ...]:
+    """All whole numbers that a field can be, or that are in it."""
+    held: Any = getattr(component, info.name)
+    values = held if isinstance(held, tuple) else component.values(info.name)
+    return tuple(value for value in values if isinstance(value, int) and not isinstance(value, bool))
+
+
+def check_bound(component: Component, given: Extent = NOMINAL) -> None:
+    """Raises `SpaceError` about the part that is too large for any machine, if there is one."""
+    place, found = "", component.bound(given)
+    if _fits(found):
+        return
+    # The deepest part that is too large by itself.
+    while large := [
+        (where, part) for where, part in component.places() if not _fits(part.bound(given._replace(channels=64)))
+    ]:
+        where, component = large[0]
+        place, found = place + where, component.bound(given)
+    if found.modules > MAX_MODULES:
+        got, expected = f"about {_short(found.modules)}", f"at most {MAX_MODULES:,} modules in its largest network"
+    else:
+        got = f"up to {_short(found.parameters)}"
+        expected = f"at most {_short(MAX_PARAMETERS)} parameters in its largest network"
+    raise SpaceError(
+        f"/component{place}: {component.name or component.kind} must have {expected}, got {got}. "
+        "Make it narrower or less deep",
+        field=place.removeprefix("/"),
+    )
+
+
+def _fits(found: Bound) -> bool:
+    return found.parameters <= MAX_PARAMETERS and found.modules <= MAX_MODULES
+
+
+def _short(number: int) -> str:
+    return f"{number:,}" if number < 10**6 else f"10^{math.log10(number):.3g}"
