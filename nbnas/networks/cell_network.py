@@ -17,7 +17,8 @@ from typing_extensions import override
 
 from nbnas.networks.built_in import relu_conv_norm
 from nbnas.networks.layers import Form, average, batch_norm, convolution
-from nbnas.networks.mixed_operation import MixedOperation, Weight, node_values
+from nbnas.networks.mixed_modules import Weight
+from nbnas.networks.mixed_operation import MixedOperation, node_values
 from nbnas.networks.operations import make
 from nbnas.spaces.cell_network import CellNetwork
 from nbnas.spaces.decision import Option

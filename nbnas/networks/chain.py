@@ -18,6 +18,7 @@ from nbnas.spaces.decision import Option
 
 __all__ = ["chain"]
 
+
 def chain(
     component: Chain,
     chosen: Mapping[str, Option],

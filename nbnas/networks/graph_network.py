@@ -20,7 +20,7 @@ from typing_extensions import override
 from nbnas.errors import SpaceError
 from nbnas.networks.graph_layers import Neighbours, graph_layer
 from nbnas.networks.layers import Form, batch_norm
-from nbnas.networks.mixed_operation import MixedOperation, Weight
+from nbnas.networks.mixed_modules import MixedModules, Weight
 from nbnas.networks.partial import Partial
 from nbnas.networks.parts import LOGITS, Chosen, Context, Shape
 from nbnas.spaces.graph_network import GraphNetwork, GraphStep, ends
@@ -30,15 +30,15 @@ __all__ = ["GraphClassifier", "graph_network"]
 Mixture = Mapping[str, Weight]
 
 
-class _Options(MixedOperation):
+class _Options(MixedModules):
     """All operations of one node, on channels."""
 
     def __init__(self, decision: str, component: GraphNetwork, neighbours: Neighbours) -> None:
-        nn.Module.__init__(self)  # its own options, not those that MixedOperation makes by name
-        self.decision = decision
-        self.names = component.operations
         width, heads = component.channels, component.heads
-        self.options = nn.ModuleList(graph_layer(name, neighbours, width, width, heads=heads) for name in self.names)
+        super().__init__(
+            decision, (graph_layer(name, neighbours, width, width, heads=heads) for name in component.operations)
+        )
+        self.names = component.operations
 
     def mixed(self, x: Tensor, ready: Tensor, weights: Tensor) -> Tensor:
         """The weighted sum; skips take `x`, the others `ready`."""

@@ -107,9 +107,7 @@ class _AddNormalizedSlices(torch.autograd.Function):
         x, scale, mean, deviation = ctx.saved_tensors
         wanted = [ctx.needs_input_grad[0], ctx.needs_input_grad[1], False]
         together = torch.cat(gradients, dim=1)
-        to_x, to_scale, _ = _batch_norm_backward(
-            together, x, scale, None, None, mean, deviation, True, ctx.eps, wanted
-        )
+        to_x, to_scale, _ = _batch_norm_backward(together, x, scale, None, None, mean, deviation, True, ctx.eps, wanted)
         passed = [one if there else None for one, there in zip(gradients, ctx.needs_input_grad[3:], strict=True)]
         return to_x if wanted[0] else None, to_scale if wanted[1] else None, None, *passed
 

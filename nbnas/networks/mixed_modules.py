@@ -7,12 +7,13 @@ from collections.abc import Iterable, Mapping
 from torch import Tensor, nn
 from typing_extensions import override
 
-from nbnas.networks.mixed_operation import MixedOperation, Weight
+__all__ = ["MixedModules", "Weight"]
 
-__all__ = ["MixedModules"]
+Weight = Tensor | tuple[int, ...]
+"""What a row is told: a weight for each option, shape (options,), or the places of the only options to compute."""
 
 
-class MixedModules(MixedOperation):
+class MixedModules(nn.Module):
     """The weighted sum of modules of one row (DARTS, Eq. 2), or some of them alone.
 
     Args:
@@ -21,7 +22,7 @@ class MixedModules(MixedOperation):
     """
 
     def __init__(self, decision: str, options: Iterable[nn.Module]) -> None:
-        nn.Module.__init__(self)  # its own options, not those that MixedOperation makes by name
+        super().__init__()
         self.decision = decision
         self.options = nn.ModuleList(options)
 

@@ -15,12 +15,10 @@ from typing_extensions import override
 
 from nbnas.networks import kernels
 from nbnas.networks.layers import FactorizedReduce, Zero
+from nbnas.networks.mixed_modules import MixedModules, Weight
 from nbnas.networks.operations import make
 
-__all__ = ["MixedOperation", "Source", "Weight", "node_values"]
-
-Weight = Tensor | tuple[int, ...]
-"""What an edge is told: a weight for each option, shape (options,), or the places of the only options to compute."""
+__all__ = ["MixedOperation", "Source", "node_values"]
 
 _POOLS = (nn.MaxPool1d, nn.MaxPool2d, nn.AvgPool1d, nn.AvgPool2d)
 _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
@@ -53,7 +51,7 @@ class Source:
         return self._shared[name]
 
 
-class MixedOperation(nn.Module):
+class MixedOperation(MixedModules):
     """The weighted sum of all options of one row (DARTS, Eq. 2), or some of them alone.
 
     Args:
@@ -65,12 +63,8 @@ class MixedOperation(nn.Module):
     def __init__(
         self, decision: str, options: Sequence[str], in_channels: int, out_channels: int, stride: int, *, dims: int
     ) -> None:
-        super().__init__()
-        self.decision = decision
-        # A list, since names of own operations need not be fit for keys of a module.
-        self.options = nn.ModuleList(
-            make(name, in_channels, out_channels, stride, dims=dims, form="search") for name in options
-        )
+        made = (make(name, in_channels, out_channels, stride, dims=dims, form="search") for name in options)
+        super().__init__(decision, made)
 
     @override
     def forward(self, x: Tensor, mixture: Mapping[str, Weight]) -> Tensor:

@@ -20,7 +20,7 @@ from torch.nn import functional
 from typing_extensions import override
 
 from nbnas.networks.activations import ACTIVATIONS
-from nbnas.networks.mixed_operation import MixedOperation, Weight
+from nbnas.networks.mixed_modules import MixedModules, Weight
 from nbnas.networks.parts import Chosen, Context, Shape
 from nbnas.spaces.recurrent_cell import RecurrentCell, Step
 
@@ -29,13 +29,11 @@ __all__ = ["Recurrent", "recurrent_cell"]
 Mixture = Mapping[str, Weight]
 
 
-class _Edges(MixedOperation):
+class _Edges(MixedModules):
     """The matrices of one node, one for each node that it can take."""
 
     def __init__(self, row: str, sources: int, width: int) -> None:
-        nn.Module.__init__(self)  # its own options, not those that MixedOperation makes by name
-        self.decision = row
-        self.options = nn.ModuleList(nn.Linear(width, 2 * width, bias=False) for _ in range(sources))
+        super().__init__(row, (nn.Linear(width, 2 * width, bias=False) for _ in range(sources)))
 
 
 class _Plan(NamedTuple):

@@ -20,8 +20,7 @@ from torch.nn import functional as F
 from typing_extensions import override
 
 from nbnas.networks.layers import Form, average, batch_norm, convolution, maximum
-from nbnas.networks.mixed_modules import MixedModules
-from nbnas.networks.mixed_operation import Weight
+from nbnas.networks.mixed_modules import MixedModules, Weight
 from nbnas.networks.operations import make
 from nbnas.networks.parts import Chosen, Context, Shape
 from nbnas.spaces.skip_chain import SkipChain

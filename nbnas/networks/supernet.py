@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from nbnas.errors import SpaceError
 from nbnas.networks import kernels
 from nbnas.networks.build import Shapes, build, check_relaxable, make_network
-from nbnas.networks.mixed_operation import MixedOperation, Weight
+from nbnas.networks.mixed_modules import MixedModules, Weight
 from nbnas.networks.partial import Partial
 from nbnas.spaces.architecture import Architecture
 from nbnas.spaces.space import SearchSpace
@@ -71,7 +71,7 @@ class Supernet(nn.Module):
         """A copy of the shared weights that an architecture uses, as a state of `build(..., form="search")`."""
         paths = self._paths(architecture)
         decisions = {
-            name: module.decision for name, module in self.network.named_modules() if isinstance(module, MixedOperation)
+            name: module.decision for name, module in self.network.named_modules() if isinstance(module, MixedModules)
         }
         absent = tuple(
             f"{name}.{part}.".removeprefix(".")

@@ -9,7 +9,7 @@ Differs from the papers: padding is a token like any other; a sublayer that is s
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import torch
@@ -18,7 +18,7 @@ from torch.nn import functional
 from typing_extensions import override
 
 from nbnas.networks.activations import ACTIVATIONS
-from nbnas.networks.mixed_operation import MixedOperation, Weight
+from nbnas.networks.mixed_modules import MixedModules, Weight
 from nbnas.networks.parts import Chosen, Context, Shape
 from nbnas.spaces.transformer_block import SequenceNorm, TransformerBlock
 
@@ -130,13 +130,8 @@ class _Same(nn.Module):
         return x
 
 
-class _Sublayers(MixedOperation):
+class _Sublayers(MixedModules):
     """Several sublayers, of which a mixture is computed."""
-
-    def __init__(self, decision: str, options: Iterable[nn.Module]) -> None:
-        nn.Module.__init__(self)  # its own options, not those that MixedOperation makes by name
-        self.decision = decision
-        self.options = nn.ModuleList(options)
 
     def mixed(self, x: Tensor, how: How, weight: Weight) -> Tensor:
         """The weighted sum, or the one that a single path takes."""

@@ -20,7 +20,8 @@ from typing_extensions import override
 from nbnas.networks.auxiliary_head import AuxiliaryHead
 from nbnas.networks.built_in import relu_conv_norm
 from nbnas.networks.layers import FactorizedReduce, Form, batch_norm, convolution
-from nbnas.networks.mixed_operation import MixedOperation, Weight, node_values
+from nbnas.networks.mixed_modules import Weight
+from nbnas.networks.mixed_operation import MixedOperation, node_values
 from nbnas.networks.operations import make
 from nbnas.networks.parts import LOGITS, Chosen, Context, Shape
 from nbnas.spaces.cell import INPUTS, Cell
