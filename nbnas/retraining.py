@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Generator
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from nbnas.errors import RunError
@@ -101,7 +102,7 @@ def retraining(
             order,
             batch=batch,
             learning_rates=(first, last),
-            augment=lambda x, drawn=changes: practice.augmented(x, drawn),
+            augment=partial(practice.augmented, generator=changes),
             label_smoothing=practice.label_smoothing,
         )
         while True:

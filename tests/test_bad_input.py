@@ -73,7 +73,7 @@ SEARCHES = {
     "vectors": (
         lambda: search(task=nb.tasks.from_arrays(np.random.default_rng(0).normal(size=(60, 4)), np.arange(60) % 3,
                                                  layout="nf")),
-        r"space must have dims=0, as inputs of this task have shape \(4,\), got dims=2",
+        r"space must take vectors, as inputs of this task have shape \(4,\), got 'nas_bench_201'",
     ),
     "a device that is not there": (
         lambda: search(device="cuda:99"),

@@ -38,9 +38,8 @@ class Practice:
     @classmethod
     def of(cls, recipe: Mapping[str, Any], *, learning_rate: float, momentum: float, weight_decay: float) -> Self:
         """What `Component.recipe` gives, and for what it does not say the values of the settings."""
-        return cls(
-            **{"learning_rate": learning_rate, "momentum": momentum, "weight_decay": weight_decay, **recipe}  # type: ignore[arg-type]
-        )
+        given: dict[str, Any] = {"learning_rate": learning_rate, "momentum": momentum, "weight_decay": weight_decay}
+        return cls(**{**given, **recipe})
 
     def make_optimizer(self, network: nn.Module) -> torch.optim.Optimizer:
         """The optimizer over all parameters of a network."""

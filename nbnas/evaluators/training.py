@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from typing_extensions import override
@@ -89,7 +90,7 @@ class _Training:
                     order,
                     batch=settings.batch,
                     learning_rates=rates,
-                    augment=lambda x, drawn=changes: practice.augmented(x, drawn),
+                    augment=partial(practice.augmented, generator=changes),
                     label_smoothing=practice.label_smoothing,
                 )
                 valid = score(network, task, task.valid)

@@ -40,14 +40,15 @@ def macs(module: nn.Module, input_shape: tuple[int, ...], *, dtype: torch.dtype 
         channels = place.shape[-1 if isinstance(layer, nn.Linear) else 1]
         total += place.numel() // channels * weight.numel() + (0 if layer.bias is None else output.numel())
 
-    like = next(module.parameters(), torch.empty(0))
+    like = next(module.parameters(), None)
+    kind = {"dtype": dtype} if like is None else {"dtype": dtype or like.dtype, "device": like.device}
     modes = [(part, part.training) for part in module.modules()]
     hooks = [part.register_forward_hook(count) for part in module.modules() if isinstance(part, _COUNTED)]
     try:
         module.eval()
         with torch.no_grad():
             # Two inputs, since batch statistics of a single value do not exist.
-            module(torch.zeros(2, *input_shape, dtype=dtype or like.dtype, device=like.device))
+            module(torch.zeros(2, *input_shape, **kind))
     finally:
         for hook in hooks:
             hook.remove()

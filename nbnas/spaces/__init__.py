@@ -1,5 +1,7 @@
 """What may be searched: decisions, architectures, search spaces and the catalogue of published ones. No torch here."""
 
+from collections.abc import Callable
+
 from nbnas.spaces.architecture import Architecture
 from nbnas.spaces.block_chain import BlockChain
 from nbnas.spaces.catalogue.chain import chain
@@ -37,7 +39,7 @@ from nbnas.spaces.space import SearchSpace
 from nbnas.spaces.stages import Stage, Stages
 from nbnas.spaces.transformer_block import SequenceNorm, TransformerBlock
 
-CATALOGUE = {
+CATALOGUE: dict[str, Callable[..., SearchSpace]] = {
     "transformer": transformer,
     "mlp": mlp,
     "graph": graph,

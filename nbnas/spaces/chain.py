@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from nbnas.settings import setting
-from nbnas.spaces.ends import ACTIVATIONS
 from nbnas.spaces.component import Component
 from nbnas.spaces.decision import Condition, Decision, Option
+from nbnas.spaces.ends import ACTIVATIONS
 
 if TYPE_CHECKING:
     import networkx

@@ -32,6 +32,8 @@ def mode_of(info: FieldInfo, value: Any) -> Mode:
 
 def in_mode(info: FieldInfo, value: Any, mode: Mode) -> Any:
     """The value of a field turned into another mode, as near to what it was as can be; conditions are kept."""
+    if mode == "fixed" and value is None and info.optional:
+        return None
     options = _options(info, value)
     if mode == "fixed":
         return info.default if info.default in options else options[0]
@@ -48,12 +50,23 @@ def in_mode(info: FieldInfo, value: Any, mode: Mode) -> Any:
 def _options(info: FieldInfo, value: Any) -> list[Any]:
     """The options of an open value, or the value itself; the default where that is none."""
     if not isinstance(value, dict):
-        return [value if _proper(info, value) else info.default]
+        return [value if _proper(info, value) else _start(info)]
     try:
         options = [option for option in open_from_json(value, "").options if _proper(info, option)]
     except SpaceError:
         options = []
-    return options[:: -(-len(options) // _MOST) or 1] or [info.default]
+    return options[:: -(-len(options) // _MOST) or 1] or [_start(info)]
+
+
+def _start(info: FieldInfo) -> Any:
+    """The default, or a plain value where that is none."""
+    if info.default is not None:
+        return info.default
+    if info.options is not None:
+        return info.options[0]
+    limits = info.limits
+    most = limits.get("maximum", limits.get("below", 1.0))
+    return info.type(max(limits.get("minimum", 0), min(0.1 if info.type is float else 1, most / 2)))
 
 
 def _proper(info: FieldInfo, value: Any) -> bool:

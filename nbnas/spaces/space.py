@@ -254,7 +254,7 @@ class SearchSpace:
         if not places:
             raise SpaceError(f"space {self.name!r} must have a decision with two options to mutate, got none active.")
         return self._within_limits(
-            lambda: self._mutated(architecture, places, rng), f"a neighbour of {str(architecture):.60}"
+            lambda: self._mutated(architecture, places, rng), f"a neighbour of {architecture!s:.60}"
         )
 
     def _mutated(self, architecture: Architecture, places: Sequence[int], rng: np.random.Generator) -> Architecture:

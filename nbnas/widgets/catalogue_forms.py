@@ -65,7 +65,7 @@ def made(name: str, arguments: Settings | Mapping[str, Any], dims: int) -> Searc
         raise SpaceError(f"arguments of {name} must fit together, got {plain!r:.200}: {cause}") from None
 
 
-def _makers() -> Mapping[str, Any]:
+def _makers() -> Mapping[str, Callable[..., SearchSpace]]:
     return CATALOGUE
 
 

@@ -12,7 +12,7 @@ import traitlets
 from nbnas import jsonio
 from nbnas.errors import SpaceError
 from nbnas.settings import Settings
-from nbnas.spaces import CATALOGUE, SearchSpace
+from nbnas.spaces import CATALOGUE, SearchSpace, nas_bench_201
 from nbnas.spaces.code import space_code
 from nbnas.spaces.component import COMPONENTS, Component
 from nbnas.spaces.editing import Editing
@@ -366,8 +366,7 @@ def _kinds() -> list[str]:
 
 
 def _small() -> SearchSpace:
-    makers: Mapping[str, Any] = CATALOGUE
-    return makers["nas_bench_201"](channels=8, cells=1)
+    return nas_bench_201(channels=8, cells=1)
 
 
 def _box(name: str, *children: ipywidgets.Widget) -> ipywidgets.Box:

@@ -238,9 +238,9 @@ def test_decisions_of_one_name_and_without_options_are_refused():
         def decisions(self):
             return tuple(Decision(name, self.options) for name in self.names)
 
-    with pytest.raises(SpaceError, match="^/component: decision 'a' must occur once"):
+    with pytest.raises(SpaceError, match=r"^/component: decision 'a' must occur once"):
         SearchSpace("odd", Odd())
-    with pytest.raises(SpaceError, match="^/component: decision 'a' must have an option, got none"):
+    with pytest.raises(SpaceError, match=r"^/component: decision 'a' must have an option, got none"):
         SearchSpace("odd", Odd((), ("a",)))
 
 
@@ -250,7 +250,7 @@ def test_a_field_and_a_child_of_one_name_are_told_apart():
     @dataclass(frozen=True)
     class Both(Component):
         kind: ClassVar[str] = "both"
-        stem: Stem = setting(Stem(kernel=Choice(1, 3)), "A child.")
+        stem: Stem = setting(Stem(kernel=Choice(1, 3)), "A child.")  # noqa: RUF009
 
         def decisions(self):
             return (Decision("stem", ("a", "b")), *super().decisions())

@@ -72,8 +72,14 @@ BAD = {
     "name as a number": (changed("name", to=7), "/name: name must be 1..80 printable characters, got 7"),
     "empty name": (changed("name", to=""), "/name: name must be 1..80 printable characters, got ''"),
     "long name": (changed("name", to="x" * 81), "/name: name must be 1..80 printable characters"),
-    "name with an escape": (changed("name", to="a\x1b[31m"), r"/name: name must be 1..80 printable characters, got 'a\\x1b"),
-    "name with half a pair": (changed("name", to="a").replace('"a"', '"\\ud800"'), "/name: name must be 1..80 printable"),
+    "name with an escape": (
+        changed("name", to="a\x1b[31m"),
+        r"/name: name must be 1..80 printable characters, got 'a\\x1b",
+    ),
+    "name with half a pair": (
+        changed("name", to="a").replace('"a"', '"\\ud800"'),
+        "/name: name must be 1..80 printable",
+    ),
     "dims 3": (changed("dims", to=3), r"/dims: dims must be 2 \(images\), 1 .*, got 3"),
     "dims as a boolean": (changed("dims", to=True), "/dims: dims must be 2 .* got True"),
     "dims as a fraction": (changed("dims", to=2.0), "/dims: dims must be 2 .* got 2.0"),
@@ -88,7 +94,10 @@ BAD = {
         changed(*OPERATION, to="conv_9x9"),
         "/component/operations/2: 'conv_9x9' is not a known operation; known: none, skip, .*@nb.operation",
     ),
-    "operation as a number": (changed(*OPERATION, to=3), r"/component/operations: operations must be a text, got \('none',"),
+    "operation as a number": (
+        changed(*OPERATION, to=3),
+        r"/component/operations: operations must be a text, got \('none',",
+    ),
     "operation twice": (changed(*OPERATION, to="skip"), "operations must be names that occur once each"),
     "operations as a text": (changed("component", "operations", to="skip"), "operations must be a list, got 'skip'"),
     "no operations": (changed("component", "operations", to=[]), "operations must be at least one operation"),

@@ -161,7 +161,7 @@ def test_limits_that_cannot_be(limit, pointer, said):
 
 @pytest.mark.parametrize("limits", [{}, "no", [{"maximum": 1}] * 17, None], ids=repr)
 def test_a_list_of_limits(limits):
-    with pytest.raises(SpaceError, match="^space.json: /limits must be a list of at most 16 limits"):
+    with pytest.raises(SpaceError, match=r"^space\.json: /limits must be a list of at most 16 limits"):
         SearchSpace.from_json(FREE.to_json() | {"limits": limits}, "space.json")
     with pytest.raises(SpaceError, match=r"limits must be limits, got 'parameters < 8'"):
         space_of("parameters < 8")
