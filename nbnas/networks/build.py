@@ -37,7 +37,8 @@ def _whole(builder: Callable[..., nn.Module]) -> Callable[[Any, Chosen, Shape, C
     """A builder of whole networks from (component, options, input shape, classes, form) in the form of all others."""
 
     def build_whole(component: Any, chosen: Chosen, shape: Shape, context: Context) -> tuple[nn.Module, Shape]:
-        made = builder(component, chosen, (shape.channels, *shape.sizes), context.classes, context.form)
+        relaxed = {"path": context.path} if chosen is None else {}
+        made = builder(component, chosen, (shape.channels, *shape.sizes), context.classes, context.form, **relaxed)
         return made, LOGITS
 
     return build_whole

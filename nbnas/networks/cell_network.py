@@ -115,6 +115,7 @@ def cell_network(
     input_shape: tuple[int, ...],
     classes: int,
     form: Form,
+    path: str = "",
 ) -> CellStack:
     """Builds the network of the options `chosen`, or the relaxed one when there are none.
 
@@ -124,13 +125,14 @@ def cell_network(
         input_shape: (channels, *sizes).
         classes: the number of classes.
         form: see `Form`; the relaxed network is always in form `search`.
+        path: goes before the names of rows.
     """
     channels, *sizes = input_shape
     dims = len(sizes)
 
     def edge(width: int, name: str) -> nn.Module:
         if chosen is None:
-            return MixedOperation(name, component.operations, width, width, 1, dims=dims)
+            return MixedOperation(f"{path}{name}", component.operations, width, width, 1, dims=dims)
         return make(str(chosen[name]), width, width, 1, dims=dims, form=form)
 
     return CellStack(component, edge, channels, classes, dims=dims, form="search" if chosen is None else form)

@@ -9,7 +9,7 @@ function render({ model, el }) {
     const parsed = new DOMParser().parseFromString(svg, "image/svg+xml");
     const shown = document.importNode(parsed.documentElement, true);
     // Below that its text is too small: scroll instead.
-    shown.style.minWidth = `${0.75 * shown.getAttribute("width")}px`;
+    shown.style.minWidth = `${0.7 * shown.getAttribute("width")}px`;
     el.replaceChildren(shown);
   };
   model.on("change:svg", show);
