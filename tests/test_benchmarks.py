@@ -131,3 +131,31 @@ def test_graph_convolutions_are_trained_and_read_at_the_best_valid_loss():
         found[within] = bench.accuracy(task, seed=0, epochs=60)
     assert found[0.9] > 0.85
     assert found[0.25] < 0.7
+
+
+def test_malformed_spaces_are_read_or_refused():
+    """A thousand of the ten thousand, and a control: what is not a `SpaceError` ends the campaign."""
+    bench = load("bad_spaces")
+    found, _, largest = bench.campaign(1000, seed=1)
+    assert found.total() == 1000
+    assert min(found["accepted"], found["refused"]) >= 20
+    assert largest < 200e6
+    original = bench.SearchSpace.from_json
+    for broken, said in ((KeyError("colour"), KeyError), (bench.SpaceError("without its name"), AssertionError)):
+
+        def fails(value, where="space", broken=broken):
+            if value.get("dims") == "wrong":
+                raise broken
+            return original(value, where)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(bench.SearchSpace, "from_json", fails)
+            with pytest.raises(said):
+                bench.read(b'{"dims": "wrong"}')
+
+
+def test_the_supernet_benchmark_compares_two_steps_that_learn():
+    bench = load("supernet")
+    found, seconds = bench.ratios("nas-bench-201", 1, shrink=8)
+    assert len(found) == 1
+    assert min(*found, seconds) > 0
