@@ -6,7 +6,6 @@ import math
 from collections.abc import Generator
 from dataclasses import dataclass
 from functools import partial
-from functools import partial
 from typing import TYPE_CHECKING
 
 from nbnas.errors import RunError

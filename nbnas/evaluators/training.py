@@ -6,7 +6,6 @@ import math
 import time
 from dataclasses import dataclass
 from functools import partial
-from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from typing_extensions import override

@@ -14,6 +14,7 @@ from nbnas.networks.cell_network import cell_network
 from nbnas.networks.chain import chain
 from nbnas.networks.embedding import embedding
 from nbnas.networks.graph_network import graph_network
+from nbnas.networks.guard import within_memory
 from nbnas.networks.layer_chain import layer_chain
 from nbnas.networks.layers import Form, check_form
 from nbnas.networks.mlp import mlp
@@ -109,7 +110,7 @@ def build(
 
     Raises:
         SpaceError: the architecture is not of this space, or the space does not fit the task.
-        TrialError: an own operation failed.
+        TrialError: an own operation failed, or the network does not fit into the memory.
     """
     if check:
         space.validate(architecture)
@@ -131,9 +132,9 @@ def make_network(
     )
     device = getattr(task, "device", None)
     if device is not None and torch.device(device).type == "meta":  # no weights, hence nothing to draw
-        with torch.device("meta"):
+        with torch.device("meta"), within_memory():
             return build_part(space.component, chosen, shape, context)[0]
-    with Seeded(seed):
+    with Seeded(seed), within_memory():
         made, _ = build_part(space.component, chosen, shape, context)
     return made.to(device)
 

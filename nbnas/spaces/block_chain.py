@@ -16,6 +16,7 @@ from typing_extensions import override
 
 from nbnas.errors import SpaceError
 from nbnas.settings import setting
+from nbnas.spaces.bound import Bound, Extent, bound_of_residual
 from nbnas.spaces.component import Component, Flow
 from nbnas.spaces.decision import Decision, Option
 from nbnas.spaces.ends import ACTIVATIONS
@@ -127,6 +128,18 @@ class BlockChain(Component):
                 place += 1
                 yield LayerShape(f"layer_{place}", channels, width, stride if layer == 0 else 1)
                 channels = width
+
+    @override
+    def bound(self, given: Extent) -> Bound:
+        weights, modules, into = 0, 4, max(given.channels, self.in_channels)
+        for layer in self.layers():
+            out = layer.out_channels
+            for name in self.blocks:
+                block = Block(0, 0) if name == "skip" else Block.named(name)
+                weights += bound_of_residual(into, out, block.kernel, block.expansion, block.squeeze)
+                modules += 28
+            into = out
+        return Bound(weights, modules, max(self.widths))
 
     @override
     def decisions(self) -> tuple[Decision, ...]:

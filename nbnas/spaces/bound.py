@@ -6,15 +6,30 @@ A bound may be generous: it is there to refuse files that would eat the memory, 
 from __future__ import annotations
 
 import math
+import re
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nbnas.errors import SpaceError
 from nbnas.settings import FieldInfo, field_infos
+from nbnas.spaces.operations import BUILT_IN
 
 if TYPE_CHECKING:
     from nbnas.spaces.component import Component
 
-__all__ = ["MAX_MODULES", "MAX_PARAMETERS", "NOMINAL", "Bound", "Extent", "bound_of_fields", "check_bound"]
+__all__ = [
+    "MAX_MODULES",
+    "MAX_PARAMETERS",
+    "NOMINAL",
+    "Bound",
+    "Extent",
+    "bound_of_chain",
+    "bound_of_fields",
+    "bound_of_operation",
+    "bound_of_operations",
+    "bound_of_residual",
+    "check_bound",
+]
 
 MAX_PARAMETERS = 10**10
 MAX_MODULES = 10**5
@@ -91,6 +106,45 @@ def bound_of_fields(component: Component, given: Extent) -> Bound:
         part = child.bound(given._replace(channels=own.channels))
         own = Bound(own.parameters + part.parameters, own.modules + part.modules, max(own.channels, part.channels))
     return own
+
+
+def bound_of_operation(name: str, into: int, out: int) -> tuple[int, int]:
+    """At most so many parameters and modules, for channels in and out; one's own as two 5x5 convolutions."""
+    wide = max(into, out)
+    if name not in BUILT_IN:
+        return 50 * wide**2 + 8 * wide, 64
+    kernel = max(map(int, re.findall(r"\d+", name)), default=1)
+    if name.startswith(("sep_", "dil_")):
+        weights, modules = 2 * (kernel**2 * wide + wide**2), 10
+    elif name.startswith("conv_"):
+        weights, modules = (2 * kernel if "1x" in name and kernel > 1 else kernel**2) * wide**2, 6
+    else:  # a convolution where it changes the shape
+        weights, modules = wide**2, 8
+    return weights + 6 * wide, modules
+
+
+def bound_of_operations(names: Iterable[str], into: int, out: int) -> tuple[int, int]:
+    """The sum of `bound_of_operation` over names."""
+    each = [bound_of_operation(name, into, out) for name in names]
+    return sum(one for one, _ in each), sum(other for _, other in each)
+
+
+def bound_of_residual(into: int, out: int, kernel: int, expansion: int, squeeze: float) -> int:
+    """At most so many parameters of a block of mobile networks with a 1x1 convolution for its shortcut."""
+    inner = max(into * expansion, into, out)
+    squeezed = max(1, round(into * squeeze)) if squeeze else 0
+    own = inner * (into + out + kernel**2 + 6) + squeezed * (2 * inner + 1) + inner
+    return own + (into + 4) * out
+
+
+def bound_of_chain(given: Extent, layers: int, width: int, kernel: int, dense: int, units: int) -> Bound:
+    """Of convolutions, then dense layers that read all positions."""
+    wide = max(width, given.channels)
+    read = wide * given.positions
+    weights = layers * (kernel**2 * wide + 3) * wide + (max(read, units) + 1) * given.classes
+    if dense:
+        weights += (read + 1 + (dense - 1) * (units + 1)) * units
+    return Bound(weights, 5 * (layers + dense) + 8, given.classes)
 
 
 def _whole(component: Component, info: FieldInfo) -> tuple[int, ...]:

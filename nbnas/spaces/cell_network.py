@@ -11,7 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from typing_extensions import override
+
 from nbnas.settings import setting
+from nbnas.spaces.bound import Bound, Extent, bound_of_operations
 from nbnas.spaces.component import Component
 from nbnas.spaces.decision import Decision, Option
 from nbnas.spaces.operations import BUILT_IN, check_known
@@ -55,6 +58,18 @@ class CellNetwork(Component):
             Decision(f"edge_{source}_{target}", self.operations, label=f"{source}→{target}", group=f"node {target}")
             for source, target in self.edges()
         )
+
+    @override
+    def bound(self, given: Extent) -> Bound:
+        channels, edges = self.channels, len(self.edges())
+        weights, modules = 9 * given.channels * channels + 2 * channels, 20
+        for stage in range(self.stages):
+            if stage:  # a residual block
+                weights, modules, channels = weights + 60 * channels**2 + 16 * channels, modules + 16, 2 * channels
+            inner, parts = bound_of_operations(self.operations, channels, channels)
+            weights += self.cells * edges * inner
+            modules += self.cells * (edges * (parts + 2) + 3)
+        return Bound(weights + 2 * channels + (channels + 1) * given.classes, modules, given.classes)
 
     def graph(self, chosen: Mapping[str, Option] | None) -> networkx.DiGraph:
         import networkx

@@ -11,7 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from typing_extensions import override
+
 from nbnas.settings import setting
+from nbnas.spaces.bound import Bound, Extent, bound_of_chain
 from nbnas.spaces.component import Component
 from nbnas.spaces.decision import Condition, Decision, Option
 from nbnas.spaces.ends import ACTIVATIONS
@@ -44,6 +47,12 @@ class Chain(Component):
                 self.fail(name, "values that occur once each")
         if any(kernel % 2 == 0 for kernel in self.kernels):
             self.fail("kernels", "odd numbers")
+
+    @override
+    def bound(self, given: Extent) -> Bound:
+        return bound_of_chain(
+            given, self.max_depth, max(self.widths), max(self.kernels), self.max_dense, max(self.dense_widths)
+        )
 
     def decisions(self) -> tuple[Decision, ...]:
         depths = tuple(range(1, self.max_depth + 1))

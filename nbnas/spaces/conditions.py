@@ -60,7 +60,8 @@ def misplaced(component: Component, decision: str, message: str, *, key: str = "
 class _Reader:
     def __init__(self, component: Component, decisions: Sequence[Decision], index: Mapping[str, int]) -> None:
         self.component, self.decisions, self.index = component, decisions, index
-        self.places: dict[int, dict[tuple[bool, Option], int]] = {}
+        # By the identity of the tuples, which repeated parts share: (options of the decision, those of the condition).
+        self.allowed: dict[tuple[int, int], frozenset[int]] = {}
 
     def condition(self, place: int, rule: Condition) -> tuple[int, frozenset[int]]:
         name = self.decisions[place].name
@@ -75,19 +76,20 @@ class _Reader:
                 key="when",
             )
         options = self.decisions[parent].options
-        if parent not in self.places:
-            self.places[parent] = {_key(option): number for number, option in enumerate(options)}
-        places = self.places[parent]
-        for option in rule.options:
-            if _key(option) not in places:
-                misplaced(
-                    self.component,
-                    name,
-                    f"decision {name!r} must depend on options of {rule.decision!r:.200} "
-                    f"({', '.join(map(str, options[:20]))[:200]}), got {option!r:.80}",
-                    key="when",
-                )
-        return parent, frozenset(places[_key(option)] for option in rule.options)
+        same = id(options), id(rule.options)
+        if same not in self.allowed:
+            places = {_key(option): number for number, option in enumerate(options)}
+            for option in rule.options:
+                if _key(option) not in places:
+                    misplaced(
+                        self.component,
+                        name,
+                        f"decision {name!r} must depend on options of {rule.decision!r:.200} "
+                        f"({', '.join(map(str, options[:20]))[:200]}), got {option!r:.80}",
+                        key="when",
+                    )
+            self.allowed[same] = frozenset(places[_key(option)] for option in rule.options)
+        return parent, self.allowed[same]
 
 
 def _key(option: Option) -> tuple[bool, Option]:

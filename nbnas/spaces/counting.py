@@ -8,7 +8,7 @@ from collections.abc import Sequence
 __all__ = ["MOST_STATES", "Condition", "TooEntangled", "count"]
 
 MOST_STATES = 20_000
-_MOST_STEPS = 2_000_000
+_MOST_STEPS = 500_000
 
 Condition = tuple[int, frozenset[int]]
 """The place of an earlier decision and its choices with which the condition holds."""
@@ -28,31 +28,46 @@ def count(counts: Sequence[int], when: Sequence[Sequence[Sequence[Condition]]]) 
     Raises:
         TooEntangled: the conditions that are open at a time have too many cases.
     """
-    flat = [[rule for ways in needs for rule in ways] for needs in when]
-    last_use = {rule: place for place, rules in enumerate(flat) for rule in rules}
+    last_use = {rule: place for place, needs in enumerate(when) for ways in needs for rule in ways}
     asked: dict[int, list[Condition]] = {}
     for rule in last_use:
         asked.setdefault(rule[0], []).append(rule)
+    # A state tells which conditions hold, one bit each, of those on which later decisions still depend; a bit is free
+    # again after the last use of its condition.
+    bits: dict[Condition, int] = {}
+    free: list[int] = []
     steps, factor = 0, 1
-    # The conditions that hold, of those on which later decisions still depend -> number of ways to come there.
-    states: dict[frozenset[Condition], int] = {frozenset(): 1}
+    kinds: dict[tuple[int, tuple[frozenset[int], ...]], Counter[frozenset[int]]] = {}
+    states: dict[int, int] = {0: 1}  # state -> number of ways to come there
     for place, options in enumerate(counts):
-        if not flat[place] and place not in asked:
+        rules = asked.get(place, ())
+        if not when[place] and not rules:
             factor *= options
             continue
-        rules = asked.get(place, [])
+        for rule in rules:
+            bits[rule] = free.pop() if free else 1 << len(bits)
+        allowed = tuple(rule[1] for rule in rules)
+        if (options, allowed) not in kinds:
+            kinds[options, allowed] = _alike(options, allowed)
         # Options that agree on all conditions make no difference.
-        kinds = Counter(frozenset(rule for rule in rules if option in rule[1]) for option in range(options))
-        ended = frozenset(rule for rule in flat[place] if last_use[rule] == place)
-        following: dict[frozenset[Condition], int] = {}
+        holding = [(sum(bits[rules[at]] for at in kind), number) for kind, number in kinds[options, allowed].items()]
+        needs = [sum({bits[rule] for rule in ways}) for ways in when[place]]
+        ended = {rule for ways in when[place] for rule in ways if last_use[rule] == place}
+        kept = ~sum(bits[rule] for rule in ended)
+        following: dict[int, int] = {}
         for state, ways in states.items():
-            active = all(any(rule in state for rule in either) for either in when[place])
-            outcomes = kinds.items() if active else ((frozenset(), 1),)
-            for holding, number in outcomes:
-                steps += 1
-                key = (state - ended) | holding
+            outcomes = holding if all(state & need for need in needs) else [(0, 1)]
+            steps += len(outcomes)
+            for new, number in outcomes:
+                key = state & kept | new
                 following[key] = following.get(key, 0) + ways * number
             if len(following) > MOST_STATES or steps > _MOST_STEPS:
                 raise TooEntangled(place)
+        free += [bits[rule] for rule in ended]
         states = following
     return factor * sum(states.values())
+
+
+def _alike(options: int, allowed: tuple[frozenset[int], ...]) -> Counter[frozenset[int]]:
+    """How many options are in just these of the allowed sets, by the places of the sets."""
+    return Counter(frozenset(at for at, some in enumerate(allowed) if option in some) for option in range(options))

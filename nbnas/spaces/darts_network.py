@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, ClassVar
 from typing_extensions import override
 
 from nbnas.settings import setting
+from nbnas.spaces.bound import Bound, Extent, bound_of_operations
 from nbnas.spaces.cell import Cell
 from nbnas.spaces.component import of_part
 from nbnas.spaces.decision import Option
@@ -48,6 +49,24 @@ class DartsNetwork(Composite):
     def reductions(self, cells: int) -> tuple[int, int]:
         """The places of the reduction cells among `cells`."""
         return cells // 3, 2 * cells // 3
+
+    @override
+    def bound(self, given: Extent) -> Bound:
+        channels, cells = max(self.values("channels")), max(self.values("cells"))
+        before_last = last = self.stem_multiplier * channels
+        weights, modules = 9 * given.channels * last + 2 * last, 40
+        kinds = (self.normal, self.reduction)
+        for place in range(cells):
+            channels *= 1 + (place in self.reductions(cells))
+            inner, parts = max(bound_of_operations(cell.operations, channels, channels) for cell in kinds)
+            edges = max(len(cell.edges()) for cell in kinds)
+            weights += (before_last + last + 4) * channels + edges * inner
+            modules += edges * (parts + 3) + 20
+            before_last, last = last, max(cell.nodes for cell in kinds) * channels
+        weights += (last + 1) * given.classes
+        if self.auxiliary:
+            weights += 128 * last + 128 * 768 * 4 + 2 * (128 + 768) + 769 * given.classes
+        return Bound(weights, modules, given.classes)
 
     @override
     def graph(self, chosen: Mapping[str, Option] | None) -> networkx.MultiDiGraph:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 from typing_extensions import override
 
 from nbnas.settings import setting
+from nbnas.spaces.bound import Bound, Extent, bound_of_chain
 from nbnas.spaces.component import Component
 from nbnas.spaces.decision import Condition, Decision, Option
 
@@ -105,6 +106,13 @@ class LayerChain(Component):
             self.fail("pool_strides", f"as many numbers as pool_kernels ({len(self.pool_kernels)})")
         if len(set(self._poolings())) < len(self.pool_kernels):
             self.fail("pool_kernels", "poolings that occur once each")
+
+    @override
+    def bound(self, given: Extent) -> Bound:
+        units = max(self.dense_units, default=0)
+        return bound_of_chain(
+            given, self.max_layers, max(self.widths), max(self.kernels), self.max_dense * bool(units), units
+        )
 
     def _poolings(self) -> list[tuple[int, int]]:
         return list(zip(self.pool_kernels, self.pool_strides, strict=False))

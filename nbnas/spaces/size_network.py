@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, ClassVar
 from typing_extensions import override
 
 from nbnas.settings import setting
+from nbnas.spaces.bound import Bound, Extent, bound_of_operations
 from nbnas.spaces.component import Component
 from nbnas.spaces.decision import Decision, Option
 from nbnas.spaces.operations import check_known
@@ -47,6 +48,16 @@ class SizeNetwork(Component):
             check_known(name, f"operations/{place}")
         if self.nodes() * (self.nodes() - 1) // 2 != len(self.operations):
             self.fail("operations", "1, 3, 6, 10, … operations, one for each pair of nodes")
+
+    @override
+    def bound(self, given: Extent) -> Bound:
+        width = max(self.widths)
+        inner, parts = bound_of_operations(self.operations, width, width)
+        edges = len(self.operations)
+        weights = self.stages * (self.cells * (inner + edges * (width + 2) * width) + 20 * width**2 + 12 * width)
+        modules = self.stages * (self.cells * (parts + 3 * edges + 3) + 16) + 20
+        ends = 9 * given.channels * width + 4 * width + (width + 1) * given.classes
+        return Bound(weights + ends, modules, given.classes)
 
     def nodes(self) -> int:
         """Nodes of the cell, its input included."""

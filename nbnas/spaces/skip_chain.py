@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 from typing_extensions import override
 
 from nbnas.settings import setting
+from nbnas.spaces.bound import Bound, Extent, bound_of_operations
 from nbnas.spaces.component import Component, Flow
 from nbnas.spaces.decision import Decision, Option
 from nbnas.spaces.operations import check_known
@@ -48,6 +49,17 @@ class SkipChain(Component):
             self.fail("operations", "operations that occur once each")
         for place, name in enumerate(self.operations):
             check_known(name, f"operations/{place}")
+
+    @override
+    def bound(self, given: Extent) -> Bound:
+        halvings = len(self.halvings())
+        width = given.channels * self.growth**halvings
+        inner, parts = bound_of_operations(self.operations, width, width)
+        options = len(self.operations)
+        weights = self.layers * (inner + options * (width + 6) * width + 2 * width)
+        weights += halvings * (self.layers + 1) * (2 * width + 4) * width
+        modules = self.layers * (parts + 8 * options + 4) + halvings * (10 * self.layers + 12) + 8
+        return Bound(weights, modules, width)
 
     def halvings(self) -> tuple[int, ...]:
         """The layers after which the resolution is halved: at one and at two thirds."""

@@ -321,8 +321,8 @@ class SearchSpace:
             misplaced(
                 self.component,
                 name,
-                f"conditions must be such that at most {MOST_STATES:,} cases are open at a time, got more "
-                f"at decision {name!r}. Let fewer earlier decisions matter to later ones",
+                f"conditions must be such that architectures can be counted (at most {MOST_STATES:,} cases open at a "
+                f"time), got more at decision {name!r}. Let fewer earlier decisions matter to later ones",
             )
 
     # -- forms -------------------------------------------------------------------------------------------------------

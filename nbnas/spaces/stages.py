@@ -14,6 +14,7 @@ from typing_extensions import override
 
 from nbnas.errors import SpaceError
 from nbnas.settings import setting
+from nbnas.spaces.bound import Bound, Extent, bound_of_residual
 from nbnas.spaces.component import Component, Flow, of_part
 from nbnas.spaces.decision import Option
 from nbnas.spaces.ends import ACTIVATIONS
@@ -73,6 +74,17 @@ class Stage(Component):
     @override
     def check(self) -> None:
         self.check_odd("kernel")
+
+    @override
+    def bound(self, given: Extent) -> Bound:
+        depth, out, kernel, expansion, squeeze = (
+            max(self.values(name)) for name in ("depth", "width", "kernel", "expansion", "squeeze")
+        )
+        weights = sum(
+            bound_of_residual(into, out, kernel, expansion, squeeze) + kernel**2 * into * out
+            for into in (given.channels, *[out] * (depth - 1))
+        )
+        return Bound(weights, 28 * depth + 4, out)
 
     @override
     def text(self, chosen: Mapping[str, Option] | None) -> str:
