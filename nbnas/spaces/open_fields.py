@@ -111,8 +111,8 @@ def _real(info: FieldInfo, options: list[float]) -> dict[str, Any]:
     top = limits.get("maximum", limits.get("below"))
     if low < high:
         return {"low": low, "high": high}
-    if low > 0 and top is None:
-        return {"low": low / 10, "high": high * 10, "log": True}
-    if top is None:
+    if top is None or top > 1:
+        if low > 0:
+            return {"low": low / 10, "high": min(high * 10, high * 10 if top is None else top), "log": True}
         return {"low": low, "high": low + 1.0}
     return {"low": min(low, float(limits.get("minimum", low))), "high": max(high, top / 2)}

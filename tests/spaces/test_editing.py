@@ -108,6 +108,8 @@ def test_a_mode_starts_from_what_was_there():
     assert in_mode(info, {"choice": [8, 12]}, "fixed") == 8
     assert in_mode(info, {"choice": [8, 16]}, "fixed") == 16  # the default is among them
     assert in_mode(info, {"choice": "nonsense"}, "fixed") == 16
+    rate = {info.name: info for info in field_infos(COMPONENTS["recipe"])}["learning_rate"]
+    assert in_mode(rate, None, "real") == {"real": {"low": 0.01, "high": 1.0, "log": True}}
     assert len(in_mode(info, Integer(1, 500).to_json(), "choice")["choice"]) <= 17
     dropout = {info.name: info for info in field_infos(Head)}["dropout"]
     assert in_mode(dropout, 0.0, "real") == {"real": {"low": 0.0, "high": 0.5}}
