@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from nbnas.errors import NbnasError
     from nbnas.networks import Supernet, operation
     from nbnas.networks.build import build
+    from nbnas.networks.parts import component
     from nbnas.processes import Budget
     from nbnas.session import Candidate, Run
     from nbnas.spec import RunSpec
@@ -37,6 +38,7 @@ _WHERE = {
     "Supernet": "nbnas.networks",
     "Workbench": "nbnas.api",
     "build": "nbnas.networks",
+    "component": "nbnas.networks.parts",
     "draw_cell": "nbnas.api",
     "edit": "nbnas.api",
     "open": "nbnas.api",
@@ -56,6 +58,7 @@ __all__ = [
     "Supernet",
     "Workbench",
     "build",
+    "component",
     "draw_cell",
     "edit",
     "evaluators",

@@ -165,6 +165,10 @@ class RunSpec:
         task = None if self.task is None else self.task.bind(self.device)
         device = "cpu" if task is None else str(task.device)
         threads = suiting(None if task is None else task.input_shape)
+        if task is not None:
+            from nbnas.evaluators.recipes import check_recipes
+
+            check_recipes(self.space, task)
         return Bound(Search(self._process(task), self.budget, self.space), device, threads)
 
     def _process(self, task: BoundTask | None) -> Process:
@@ -240,6 +244,13 @@ def _check_parts(spec: RunSpec) -> None:
                 field="evaluator",
             )
         _need_relaxation(spec, title)
+        if spec.space.limits:
+            raise SpecError(
+                f"space must have no limits for {title}, which derives one architecture, whatever it costs, got "
+                f"{len(spec.space.limits)} in {spec.space.name!r}. Leave the limits out, or use a strategy such as "
+                "RegularizedEvolution",
+                field="space",
+            )
         if spec.objective is not None:
             raise SpecError(
                 f"objective must be left out for {title}, which minimises its own loss, got "

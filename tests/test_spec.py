@@ -15,6 +15,7 @@ from nbnas.errors import NbnasError, SettingsError, SpecError
 from nbnas.events import TrialFinished
 from nbnas.processes import Budget
 from nbnas.session import start
+from nbnas.spaces import CellNetwork, Limit, Network, Recipe, SearchSpace
 from nbnas.spec import RunSpec
 from tests.fixtures.runs import CHAIN, NB201, Hooked, images, score_of, table_of
 
@@ -224,3 +225,23 @@ def test_what_a_foreign_file_says_of_the_evaluator_is_not_believed(stored):
         RunSpec.from_json(value, evaluator=Hooked())
     with pytest.raises(SettingsError, match="/evaluator"):
         RunSpec.from_json(value)
+
+
+def test_a_space_with_limits_is_refused_by_a_strategy_that_derives():
+    """It would train to its end and then derive what the space does not hold."""
+    space = SearchSpace("limited", CellNetwork(channels=2, cells=1), limits=[Limit("parameters", maximum=1000)])
+    with pytest.raises(SpecError, match=r"space must have no limits for Darts.*RegularizedEvolution"):
+        RunSpec(space, tasks.digits(), strategies.Darts(), None, Budget(epochs=1))
+
+
+def test_a_recipe_that_cannot_be_is_told_before_a_supernet_is_trained():
+    space = spaces.transformer(relaxed=True)
+    parts = (*space.component.parts, Recipe(augmentation="flip"))
+    bound = SearchSpace("mine", Network(parts), dims=1)
+    shared = evaluators.SharedWeights()
+    for spec in (
+        RunSpec(bound, tasks.topics(), strategies.Darts(), None, Budget(epochs=1), device="cpu"),
+        RunSpec(bound, tasks.topics(), strategies.RandomSearch(), shared, Budget(epochs=1), device="cpu"),
+    ):
+        with pytest.raises(NbnasError, match="augmentation must be none for a task of tokens"):
+            spec.bind()

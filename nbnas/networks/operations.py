@@ -94,12 +94,18 @@ class OwnOperation(nn.Module):
 
     @override
     def forward(self, x: Tensor) -> Tensor:
+        version = x._version
         try:
             made = self.module(x)
         except (NbnasError, torch.OutOfMemoryError):
             raise
         except Exception as cause:
             raise TrialError(f"operation {self.name!r} failed on {tuple(x.shape)}: {_said(cause)}") from cause
+        if x._version != version:
+            raise TrialError(
+                f"operation {self.name!r} must leave its input as it is, since others read it too, got one that "
+                "changes it in place. Take inplace=False"
+            )
         wanted = (x.shape[0], self.out_channels, *(-(-size // self.stride) for size in x.shape[2:]))
         got = tuple(made.shape) if isinstance(made, Tensor) else made
         if got != wanted:

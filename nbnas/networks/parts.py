@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from torch import Tensor, nn
 from typing_extensions import override
@@ -14,7 +14,7 @@ from nbnas.networks.layers import Form
 from nbnas.spaces.component import Component, Flow
 from nbnas.spaces.decision import Option
 
-__all__ = ["BUILDERS", "LOGITS", "Builder", "Chained", "Context", "Shape", "build_part"]
+__all__ = ["BUILDERS", "LOGITS", "Builder", "Chained", "Context", "Shape", "build_part", "component"]
 
 
 class Shape(NamedTuple):
@@ -62,6 +62,7 @@ class Context:
 
 Chosen = Mapping[str, Option] | None
 Builder = Callable[[Any, Chosen, Shape, Context], tuple[nn.Module, Shape]]
+AnyBuilder = TypeVar("AnyBuilder", bound=Builder)
 
 BUILDERS: dict[str, Builder] = {}
 """What makes the network of a component, by its kind, from (component, options, shape of the input, context).
@@ -70,6 +71,31 @@ Options are named within the component; without them a builder makes the relaxed
 input and a mixture (it is asked only for components that are `relaxable`). A builder returns the module and the shape
 of what it gives.
 """
+
+
+def component(kind: type[Component]) -> Callable[[AnyBuilder], AnyBuilder]:
+    """Declares what makes the network of an own component: decorates a `Builder`, a function.
+
+    It is called with the component, the chosen options by their names within it (`component.fixed(chosen or {})` fills
+    the open fields), the shape that comes in and the context; it returns a module and the shape of what that gives.
+    Declaring it again replaces it, so that a notebook cell can be run again.
+
+    Args:
+        kind: the class of the component.
+
+    Raises:
+        SpaceError: it is no component, or one that is built in.
+    """
+    if not (isinstance(kind, type) and issubclass(kind, Component)):
+        raise SpaceError(f"component must be a class of components, got {kind!r:.80}. Write @nb.component(MyComponent)")
+    if kind.__module__.startswith("nbnas."):
+        raise SpaceError(f"component must be one of your own, got {kind.__name__}, which is built in")
+
+    def decorate(builder: AnyBuilder) -> AnyBuilder:
+        BUILDERS[kind.kind] = builder
+        return builder
+
+    return decorate
 
 
 def build_part(component: Component, chosen: Chosen, shape: Shape, context: Context) -> tuple[nn.Module, Shape]:
@@ -81,7 +107,7 @@ def build_part(component: Component, chosen: Chosen, shape: Shape, context: Cont
     if component.kind not in BUILDERS:
         raise SpaceError(
             f"component {context.path.rstrip('/') or 'at the root'} must be one that networks are built for "
-            f"({', '.join(BUILDERS)}), got {component.kind!r}. Add its builder to nbnas.networks.BUILDERS"
+            f"({', '.join(BUILDERS)}), got {component.kind!r}. Declare its builder with @nb.component(…)"
         )
     return BUILDERS[component.kind](component, chosen, shape, context)
 

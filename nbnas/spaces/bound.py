@@ -160,10 +160,10 @@ def check_bound(component: Component, given: Extent = NOMINAL) -> None:
     if _fits(found):
         return
     # The deepest part that is too large by itself.
-    while large := [
-        (where, part) for where, part in component.places() if not _fits(part.bound(given._replace(channels=64)))
-    ]:
-        where, component = large[0]
+    while large := next(
+        (one for one in component.places() if not _fits(one[1].bound(given._replace(channels=64)))), None
+    ):
+        where, component = large
         place, found = place + where, component.bound(given)
     if found.modules > MAX_MODULES:
         got, expected = f"about {_short(found.modules)}", f"at most {MAX_MODULES:,} modules in its largest network"

@@ -62,7 +62,9 @@ def space_code(space: SearchSpace, *, start: int = 0, width: int = WIDTH) -> str
     arguments = catalogue_arguments(space)
     if arguments is not None:
         defaults = inspect.signature(makers[space.name]).parameters
-        given = [f"{name}={value!r}" for name, value in arguments.items() if not _same(value, defaults[name].default)]
+        given = [
+            _Named(name, _value(value)) for name, value in arguments.items() if not _same(value, defaults[name].default)
+        ]
         return _lines(_Group(f"nb.spaces.{space.name}(", tuple(given), ")"), start, width)
     if not all(_reachable(type(part)) for part in _parts(space.component)):
         return f"nb.spaces.SearchSpace.from_json({space.to_json()!r})"

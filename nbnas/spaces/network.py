@@ -155,7 +155,8 @@ class Repeat(Composite):
     @override
     def bound(self, given: Extent) -> Bound:
         part = self.part.bound(given)
-        part = self.part.bound(given._replace(channels=max(given.channels, part.channels)))
+        if part.channels > given.channels:  # else asking again would only double the work of each level of nesting
+            part = self.part.bound(given._replace(channels=part.channels))
         return Bound(self.most() * part.parameters, self.most() * part.modules, part.channels)
 
     def most(self) -> int:

@@ -25,7 +25,8 @@ NORMALISATIONS = ("none", "per_item")
 class Recipe(Component):
     """What trainings of a network do, beside its parts: `Network(parts=(…, Recipe(learning_rate=Real(…))))`.
 
-    What is not given (`None`), or not decided, is as the settings of the evaluator say.
+    What is not given (`None`), or not decided, is as the settings of the evaluator say. It holds for trainings of
+    single networks (`Training`, `nb.retrain`); supernets are trained as `SharedWeights` or the strategy say.
     """
 
     kind: ClassVar[str] = "recipe"

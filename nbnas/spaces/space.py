@@ -30,6 +30,7 @@ __all__ = ["SCHEMA", "SearchSpace"]
 
 SCHEMA = 1
 MAX_COMPONENTS = 1_000
+MAX_NESTING = 12
 _MOST_DRAWS = 1_000
 
 
@@ -128,6 +129,10 @@ class SearchSpace:
             raise SpaceError(f"{where}: keys must be {', '.join(sorted(needed))}, got a difference in {odd!r:.200}")
         if (number := _components(value["component"])) > MAX_COMPONENTS:
             raise SpaceError(f"{where}: /component must have at most {MAX_COMPONENTS:,} parts, got {number:,}")
+        if (depth := _nesting(value["component"])) > MAX_NESTING:
+            raise SpaceError(
+                f"{where}: /component must hold components within components at most {MAX_NESTING} deep, got {depth:,}"
+            )
         component = component_from_json(value["component"], f"{where}: /component")
         limits = value.get("limits", [])
         if not isinstance(limits, list) or len(limits) > 16:
@@ -464,6 +469,22 @@ class SearchSpace:
 
 def _components(value: Any) -> int:
     """How many components a JSON value holds, or seems to."""
-    if isinstance(value, dict):
-        return ("kind" in value) + sum(map(_components, value.values()))
-    return sum(map(_components, value)) if isinstance(value, list) else 0
+    return sum(1 for _ in _kinds(value))
+
+
+def _nesting(value: Any) -> int:
+    """How deep components stand within components."""
+    return max(_kinds(value), default=0)
+
+
+def _kinds(value: Any) -> Iterator[int]:
+    """For each component that a JSON value holds, or seems to, how deep it stands; without recursion."""
+    todo = [(value, 0)]
+    while todo:
+        one, depth = todo.pop()
+        if isinstance(one, dict):
+            depth += "kind" in one
+            if "kind" in one:
+                yield depth
+        if isinstance(one, dict | list):
+            todo += [(part, depth) for part in (one.values() if isinstance(one, dict) else one)]

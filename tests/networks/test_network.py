@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from types import SimpleNamespace
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -13,8 +15,9 @@ from torch import nn
 
 import nbnas as nb
 from nbnas.errors import SpaceError
-from nbnas.networks import parameters
+from nbnas.networks import build, parameters, parts
 from nbnas.spaces import CellNetwork, Choice, Head, Integer, Network, Repeat, SearchSpace, Stem
+from nbnas.spaces.component import COMPONENTS, Component
 from nbnas.spaces.recipe import Recipe
 from tests.fixtures.relaxed import check_one_hot_is_single_path_is_discrete
 from tests.fixtures.trees import spaces
@@ -122,3 +125,29 @@ RELAXED = SearchSpace(
 def test_a_relaxed_part_takes_its_rows_by_their_full_names():
     assert [row.name for row in RELAXED.rows] == [f"cell_network/edge_{edge}" for edge in ("0_1", "0_2", "1_2")]
     check_one_hot_is_single_path_is_discrete(RELAXED, TASK)
+
+
+def test_an_own_component_declares_its_builder(monkeypatch):
+    monkeypatch.setattr(parts, "BUILDERS", dict(parts.BUILDERS))
+
+    @dataclass(frozen=True)
+    class Thrice(Component):
+        kind: ClassVar[str] = "thrice"
+        gives: ClassVar[str] = "map"
+
+    try:
+        space = SearchSpace("mine", Network((Stem(4), Thrice(), Head())))
+        with pytest.raises(SpaceError, match=r"got 'thrice'. Declare its builder with @nb.component"):
+            parts.build_part(Thrice(), {}, parts.Shape("map", 4, (4, 4)), parts.Context(3, "evaluation"))
+
+        @parts.component(Thrice)
+        def thrice(component, chosen, shape, context):
+            return nn.Identity(), shape
+
+        task = SimpleNamespace(input_shape=(1, 4, 4), classes=3)
+        assert build(space, space.architecture(""), task, seed=0)(torch.zeros(2, 1, 4, 4)).shape == (2, 3)
+        for wrong in (Stem, int, "stem"):
+            with pytest.raises(SpaceError, match="component must be"):
+                parts.component(wrong)
+    finally:
+        COMPONENTS.pop("thrice", None)

@@ -216,3 +216,10 @@ def test_out_of_memory_stays_what_it_is():
 def test_an_operation_of_another_process_says_what_to_run():
     with pytest.raises(SpaceError, match=r"Run the cell with @nb\.operation\('elsewhere'\) first"):
         make("elsewhere", 4, 4, 1, dims=2, form="search")
+
+
+def test_an_operation_that_changes_its_input_is_named():
+    """Others read the same node: their values would be wrong without a word."""
+    operation("hasty")(lambda in_channels, out_channels, stride: nn.ReLU(inplace=True))
+    with pytest.raises(TrialError, match=r"operation 'hasty' must leave its input as it is.*inplace=False"):
+        make("hasty", 2, 2, 1, dims=2, form="search")(torch.randn(2, 2, 4, 4))

@@ -9,7 +9,7 @@ import tracemalloc
 import pytest
 
 from nbnas.errors import SpaceError
-from nbnas.spaces import SearchSpace
+from nbnas.spaces import SearchSpace, Stem
 
 STEM = {"kind": "stem", "channels": 8}
 HEAD = {"kind": "head"}
@@ -197,3 +197,19 @@ def test_it_is_refused_with_its_place_at_once(case, tmp_path):
     assert seconds < 10
     assert peak < 200e6
     assert json.loads(path.read_text()) == value
+
+
+@pytest.mark.parametrize("depth", [9, 12, 26, 400])
+@pytest.mark.parametrize("times", [1, 64])
+def test_the_work_does_not_double_with_each_level_of_nesting(monkeypatch, depth, times):
+    """Counted in bounds asked for; what is too deep is refused before any."""
+    asked = []
+    bound = Stem.bound
+    monkeypatch.setattr(Stem, "bound", lambda self, given: (asked.append(given), bound(self, given))[1])
+    value = tree(nested(depth, stem(name="b"), times))
+    if depth < 10 and times == 1:
+        assert SearchSpace.from_json(value).size == 1
+    else:
+        with pytest.raises(SpaceError, match=r"at most 12 deep|modules|parameters"):
+            SearchSpace.from_json(value)
+    assert len(asked) <= 10 * 12**2

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import nbnas as nb
+from nbnas import spaces
 from nbnas.settings import setting
 from nbnas.spaces import CATALOGUE, CellNetwork, Choice, Head, Integer, Limit, Network, Real, Repeat, SearchSpace, Stem
 from nbnas.spaces.chain import Chain
@@ -112,3 +113,17 @@ def test_an_own_component_is_written_by_its_name():
         assert made(space_code(space), OwnBody=OwnBody) == space
     finally:
         COMPONENTS.pop(OwnBody.kind, None)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: spaces.enas_macro(3, dropout=Choice(0.0, 0.2)),
+        lambda: spaces.enas_macro(3, channels=Choice(8, 16)),
+        lambda: spaces.darts(channels=Integer(8, 16, 4)),
+    ],
+    ids=["enas dropout", "enas channels", "darts channels"],
+)
+def test_an_open_argument_of_the_catalogue_is_python_that_runs(make):
+    space = make()
+    assert eval(space_code(space), {"nb": nb}) == space
