@@ -166,7 +166,8 @@ def test_a_component_without_builder_is_named_with_the_remedy(shape, monkeypatch
 
     space = SearchSpace("odd one", Odd())
     COMPONENTS.pop("odd", None)
-    with pytest.raises(SpaceError, match=r"at the root must be one that networks are built for \(.*got 'odd'. Declare its"):
+    expected = r"at the root must be one that networks are built for \(.*got 'odd'. Declare its"
+    with pytest.raises(SpaceError, match=expected):
         build(space, space.architecture([0]), shape((1, 8, 8)))
     with pytest.raises(SpaceError, match="odd has no relaxed view"):
         Supernet(space, shape((1, 8, 8)))
