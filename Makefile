@@ -1,5 +1,6 @@
 # make lab    JupyterLab with the workbench          make test   everything that CI checks
-# Parts of `make test`: lint unit kill notebooks browser.  Others: gpu bench constraints guard clean.
+# Parts of `make test`: lint unit kill notebooks browser.  Others: gpu mutants bench docs constraints
+# guard clean.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -25,7 +26,7 @@ ifneq ($(wildcard ../shared/data/.),)
 export NBNAS_DATA ?= $(abspath ../shared/data)
 endif
 
-.PHONY: lab test lint unit kill notebooks browser gpu bench constraints guard clean
+.PHONY: lab test lint unit kill notebooks browser gpu mutants bench docs constraints guard clean
 
 lab: $(VENV)/.lab
 	$(BIN)/jupyter lab $(LAB_FLAGS) notebooks/00_workbench.ipynb
@@ -58,9 +59,17 @@ browser: $(VENV)/.dev
 gpu: $(VENV)/.dev
 	$(PYTEST) -m gpu -rs
 
+# Deliberately broken variants of the code, of which the named tests must see every one.
+mutants: $(VENV)/.dev
+	$(BIN)/python -m tests.mutants.run
+
 bench:
 	@echo "Benchmarks, run with: $(BIN)/python benchmarks/NAME.py"
 	@found=$$(find benchmarks -name '[!_]*.py' 2>/dev/null | sort); echo "$${found:-(none)}"
+
+# Pages of strategies, from the code and docs/strategies/sources.
+docs: $(VENV)/.lab
+	$(BIN)/python docs/make_strategies.py
 
 # --- installing -------------------------------------------------------------------------------------------------------
 

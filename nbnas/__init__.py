@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from nbnas import evaluators, objectives, spaces, strategies, tasks
-    from nbnas.api import Workbench, draw_cell, edit, open, retrain, runs, search
+    from nbnas import course, evaluators, objectives, spaces, strategies, tasks
+    from nbnas.api import Workbench, draw_cell, edit, open, rank_correlation, retrain, runs, search
     from nbnas.errors import NbnasError
     from nbnas.networks import Supernet, operation
     from nbnas.networks.build import build
@@ -43,11 +43,12 @@ _WHERE = {
     "edit": "nbnas.api",
     "open": "nbnas.api",
     "operation": "nbnas.networks",
+    "rank_correlation": "nbnas.api",
     "retrain": "nbnas.api",
     "runs": "nbnas.api",
     "search": "nbnas.api",
 }
-_PACKAGES = ("evaluators", "objectives", "spaces", "strategies", "tasks")
+_PACKAGES = ("course", "evaluators", "objectives", "spaces", "strategies", "tasks")
 
 __all__ = [
     "Budget",
@@ -59,12 +60,14 @@ __all__ = [
     "Workbench",
     "build",
     "component",
+    "course",
     "draw_cell",
     "edit",
     "evaluators",
     "objectives",
     "open",
     "operation",
+    "rank_correlation",
     "retrain",
     "runs",
     "search",

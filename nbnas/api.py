@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nbnas.bar import watch
+from nbnas.bar import finish, watch
 from nbnas.errors import SettingsError, SpaceError
 from nbnas.evaluators import EvaluatorSettings
 from nbnas.objectives import Objective
 from nbnas.processes import Budget
+from nbnas.ranking import RankCorrelation, ranking
 from nbnas.retraining import Retrained, retraining
 from nbnas.session import Candidate, Run, open_run, start
 from nbnas.spaces import Architecture, SearchSpace
@@ -22,7 +23,19 @@ if TYPE_CHECKING:
     from nbnas.widgets.space_editor import SpaceEditor
     from nbnas.widgets.workbench import Workbench as WorkbenchWidget
 
-__all__ = ["Drawing", "Runs", "Workbench", "draw_cell", "edit", "open", "retrain", "run_spec", "runs", "search"]
+__all__ = [
+    "Drawing",
+    "Runs",
+    "Workbench",
+    "draw_cell",
+    "edit",
+    "open",
+    "rank_correlation",
+    "retrain",
+    "run_spec",
+    "runs",
+    "search",
+]
 
 
 def search(
@@ -137,6 +150,26 @@ def retrain(candidate: Candidate | None, *, epochs: int, seed: int = 0, device: 
         except StopIteration as end:
             result: Retrained = end.value
             return result
+
+
+def rank_correlation(
+    run: Run, *, sample: int = 20, epochs: int = 10, top: float = 0.25, seed: int = 0, quiet: bool = False
+) -> RankCorrelation:
+    """Trains some architectures on their own and tells how far the shared weights of a run rank them alike.
+
+    Args:
+        run: one that trains a supernet (a differentiable strategy, or shared weights); not under way.
+        sample: how many architectures, drawn at random, none twice.
+        epochs: of each training.
+        top: the share of the sample, best by their own training, within which tau is told too.
+        seed: of the draws and the trainings; the same seed gives the same result.
+        quiet: whether no progress is shown.
+
+    Raises:
+        SettingsError: an argument is out of its range.
+        RunError: the run has no supernet, or is searching now.
+    """
+    return finish(ranking(run, sample=sample, epochs=epochs, top=top, seed=seed), "own training", quiet=quiet)
 
 
 class Drawing:

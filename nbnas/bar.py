@@ -5,11 +5,16 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
+from collections.abc import Generator
+from typing import TypeVar
 
 from nbnas.errors import RunError
+from nbnas.events import Progress
 from nbnas.session import Run
 
-__all__ = ["watch"]
+__all__ = ["finish", "watch"]
+
+T = TypeVar("T")
 
 
 def watch(run: Run, *, quiet: bool = False) -> Run:
@@ -31,6 +36,31 @@ def watch(run: Run, *, quiet: bool = False) -> Run:
             run.wait()  # until that is stored
         raise
     return run.wait()
+
+
+def finish(work: Generator[Progress, None, T], words: str, *, quiet: bool = False) -> T:
+    """Does the work to its end, shows its progress on standard error, and returns what it returns."""
+    shown = -1
+    ended = ""
+    while True:
+        try:
+            now = next(work)
+        except StopIteration as end:
+            sys.stderr.write(ended)
+            result: T = end.value
+            return result
+        if quiet:
+            continue
+        share = now.done / max(now.total, 1)
+        line = f"{words}: {now.what} {now.done:,} of {now.total:,}"
+        if sys.stderr.isatty():
+            cells = int(share * 30)
+            sys.stderr.write(f"\r{'█' * cells}{'░' * (30 - cells)} {share:4.0%} {line}\x1b[K")
+            sys.stderr.flush()
+            ended = "\n"
+        elif int(share * 10) != shown:
+            shown = int(share * 10)
+            sys.stderr.write(f"{shown * 10} % {line}\n")
 
 
 def _text(run: Run) -> str:

@@ -10,7 +10,8 @@ NbnasError
 ├── StoreError      (RuntimeError) a stored run cannot be read or written
 │   ├── RunBusyError               the run is open in another process
 │   └── ResumeError                a resumed run does not repeat what was recorded
-└── RunError        (RuntimeError) a run failed or is in the wrong state for the call
+├── RunError        (RuntimeError) a run failed or is in the wrong state for the call
+└── ClaimError      (AssertionError) a claim of the course does not hold
 ```
 The form of a message: `<subject> must be <expected>, got <value>; <where>. <what to do>`.
 """
@@ -18,6 +19,7 @@ The form of a message: `<subject> must be <expected>, got <value>; <where>. <wha
 from __future__ import annotations
 
 __all__ = [
+    "ClaimError",
     "NbnasError",
     "ResumeError",
     "RunBusyError",
@@ -81,3 +83,7 @@ class ResumeError(StoreError):
 
 class RunError(NbnasError, RuntimeError):
     """A run failed, or is in the wrong state for the call."""
+
+
+class ClaimError(NbnasError, AssertionError):
+    """A claim that a lesson of the course makes does not hold."""

@@ -34,6 +34,7 @@ __all__ = [
     "RunResumed",
     "RunStarted",
     "RunStopped",
+    "SpaceChanged",
     "TrialFailed",
     "TrialFinished",
     "TrialProgressed",
@@ -206,6 +207,15 @@ class ValuesUpdated(Event):
     source: str
     step: int
     rows: Mapping[str, Mapping[str, float]]
+
+
+@dataclass(frozen=True)
+class SpaceChanged(Event):
+    """From now on only these options are searched: row of the relaxed view -> options. `step`: after which epoch."""
+
+    step: int
+    reason: str
+    options: Mapping[str, tuple[str, ...]]
 
 
 @dataclass(frozen=True)

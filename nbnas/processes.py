@@ -13,11 +13,12 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Generator, Iterable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from nbnas.errors import ResumeError, RunError, SettingsError, TrialError
-from nbnas.evaluators.base import Evaluator, Scoring
+from nbnas.evaluators.base import Evaluator, KeepingEvaluator, Scoring
 from nbnas.evaluators.judging import Judge
 from nbnas.evaluators.shared_weights import SharedWeightsEvaluator
 from nbnas.events import (
@@ -27,6 +28,7 @@ from nbnas.events import (
     Event,
     FrontChanged,
     IncumbentChanged,
+    PopulationUpdated,
     Progress,
     Record,
     RunFinished,
@@ -36,18 +38,20 @@ from nbnas.events import (
     TrialStarted,
 )
 from nbnas.front import Front, Member
+from nbnas.honesty import hessian_due, honest_metrics
 from nbnas.settings import Settings, setting
 from nbnas.spaces import SearchSpace
 from nbnas.strategies.base import BlackBoxStrategy, DifferentiableStrategy, Done, Failure, Proposal, Wait
 
 if TYPE_CHECKING:
-    from nbnas.networks import Supernet
     from nbnas.tasks.bound import BoundTask
 
 __all__ = ["Budget", "OneShot", "Process", "Relaxation", "Search", "Trials"]
 
 MOST_FAILURES = 100
 """So many failed trials in a row end a run as failed: something is wrong with more than an architecture."""
+MOST_ALIKE = 10
+"""So many trials that failed with the very same message, none before them having succeeded, end it as well."""
 
 Step = Generator[Event | Progress, None, bool]
 """One step; returns whether there is anything left to do."""
@@ -129,6 +133,7 @@ class Trials:
         self.judge = judge
         self.trials = 0
         self.failures = 0
+        self.message: str | None = None  # that all trials so far have failed with
         self.best = _Best()
 
     def step(self) -> Step:
@@ -140,27 +145,39 @@ class Trials:
         trial = self.trials + 1
         yield TrialStarted(trial, str(proposal.architecture), proposal.parents, proposal.operator, proposal.fidelity)
         answer = yield from _evaluated(trial, proposal, self.evaluator.evaluate(trial, proposal), self.judge)
-        yield from self.strategy.tell(trial, proposal, answer)
+        for event in self.strategy.tell(trial, proposal, answer):
+            if isinstance(event, PopulationUpdated) and isinstance(self.evaluator, KeepingEvaluator):
+                self.evaluator.follow(event)
+            yield event
         if not isinstance(answer, Failure):
             yield from self.best.events(trial, proposal, answer)
         self.trials = trial
         self.failures = self.failures + 1 if isinstance(answer, Failure) else 0
+        message = answer.message if isinstance(answer, Failure) else None
+        self.message = message if trial == 1 or message == self.message else None
+        if self.message is not None and trial >= MOST_ALIKE:
+            raise RunError(f"each of the first {trial} trials failed with: {self.message}")
         if isinstance(answer, Failure) and self.failures >= MOST_FAILURES:
             # A budget in epochs would otherwise never be used up.
             raise RunError(f"{self.failures} trials in a row failed, the last one with: {answer.message}")
         return True
 
     def state_dict(self) -> dict[str, Any]:
+        kept = {"evaluator": self.evaluator.state_dict()} if isinstance(self.evaluator, KeepingEvaluator) else {}
         return {
             "strategy": self.strategy.state_dict(),
             "trials": self.trials,
             "failures": self.failures,
+            "message": self.message,
             "best": self.best.state(),
+            **kept,
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         self.strategy.load_state_dict(state["strategy"])
-        self.trials, self.failures = state["trials"], state["failures"]
+        if isinstance(self.evaluator, KeepingEvaluator):
+            self.evaluator.load_state_dict(state["evaluator"])
+        self.trials, self.failures, self.message = state["trials"], state["failures"], state.get("message")
         self.best.load(state["best"])
 
 
@@ -236,34 +253,31 @@ class Relaxation:
 
     step_name: ClassVar[str] = "epoch"
 
-    def __init__(self, strategy: DifferentiableStrategy, supernet: Supernet, task: BoundTask) -> None:
+    def __init__(self, strategy: DifferentiableStrategy, task: BoundTask) -> None:
         self.strategy = strategy
-        self.supernet = supernet
         self.task = task
         self.epochs = 0
 
     def step(self) -> Step:
         start = time.perf_counter()
-        metrics = dict((yield from self.strategy.epoch()))
+        batches, metrics = yield from _counted(self.strategy.epoch())
         measured = {"train_seconds": time.perf_counter() - start}
         derived = self.strategy.derive()
-        accuracy = self._accuracy(derived)
         epoch = self.epochs + 1
-        yield EpochFinished(epoch, {**metrics, "valid_accuracy": accuracy}, measured)
-        yield DistributionUpdated("alpha", epoch, self.strategy.probabilities())
-        yield IncumbentChanged(None, str(derived), accuracy)
+        rows = self.strategy.probabilities()
+        honest = honest_metrics(
+            self.strategy.supernet,
+            self.task,
+            self.strategy.mixture(),
+            derived,
+            hessian=hessian_due(epoch, batches),
+        )
+        yield EpochFinished(epoch, {**metrics, **honest}, measured)
+        yield DistributionUpdated("alpha", epoch, rows)
+        yield IncumbentChanged(None, str(derived), honest["valid_accuracy"])
+        yield from self.strategy.advance()
         self.epochs = epoch
         return True
-
-    def _accuracy(self, architecture: Any) -> float:
-        import torch
-
-        self.supernet.eval()
-        right = 0.0
-        with torch.no_grad():
-            for x, y in self.task.batches(self.task.valid, min(512, len(self.task.valid.y)), None):
-                right += self.task.metrics(self.supernet(x, architecture), y)["accuracy"] * len(y)
-        return right / len(self.task.valid.y)
 
     def state_dict(self) -> dict[str, Any]:
         return {"strategy": self.strategy.state_dict(), "epochs": self.epochs}
@@ -271,6 +285,28 @@ class Relaxation:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         self.strategy.load_state_dict(state["strategy"])
         self.epochs = state["epochs"]
+
+
+def _counted(
+    epoch: Generator[Progress, None, Mapping[str, float]],
+) -> Generator[Progress, None, tuple[int, Mapping[str, float]]]:
+    """An epoch, which also returns its number of batches."""
+    batches = 0
+
+    def watched() -> Generator[Progress, None, Mapping[str, float]]:
+        nonlocal batches
+        with closing(epoch):
+            while True:
+                try:
+                    progress = next(epoch)
+                except StopIteration as end:
+                    metrics: Mapping[str, float] = end.value
+                    return metrics
+                batches = progress.total
+                yield progress
+
+    metrics = yield from watched()
+    return batches, metrics
 
 
 class Search:
@@ -317,6 +353,11 @@ class Search:
         Smaller than `seq` while a resumed search repeats what is stored.
         """
         return self._expected[0].seq - 1 if self._expected else self.seq
+
+    @property
+    def repeating(self) -> bool:
+        """Whether a resumed search has yet to repeat something that is stored."""
+        return bool(self._expected)
 
     def stamp(self, event: Event) -> Record:
         """Gives an event its number and time."""

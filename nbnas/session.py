@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
@@ -25,6 +25,7 @@ from nbnas.events import (
     Progress,
     Record,
     RunFailed,
+    RunFinished,
     RunPaused,
     RunResumed,
     RunStarted,
@@ -32,7 +33,7 @@ from nbnas.events import (
 )
 from nbnas.front import Member
 from nbnas.identity import compare, identity
-from nbnas.processes import Search
+from nbnas.processes import Process, Search
 from nbnas.spaces import Architecture, SearchSpace
 from nbnas.spec import Bound, RunSpec
 from nbnas.state import RunState, fold
@@ -203,6 +204,32 @@ class Run:
             hook(self)
         else:
             sys.stdout.write(f"{self!r}\n")
+
+    def process(self) -> Generator[Progress, None, Process]:
+        """The loop with its networks as of the last stored event; yields while work after a resume point is repeated.
+
+        Of a paused run, and of one that this process has finished, the live one: it must not be changed.
+
+        Raises:
+            RunError: the run is searching now.
+            ResumeError: what is stored cannot be repeated here.
+        """
+        if self.alive and self.status != "paused":
+            raise RunError(f"run {self.id} must be paused or ended, got {self.status}. Call pause() or wait() first")
+        live, last = self._search, self.read(lambda state: state.seq)
+        if live is not None and live.seq == last and self.status in ("paused", "finished"):
+            return live.process
+        with RunStore.open(self.id, self._runs) as store:
+            bound, point = self.spec.bind(), store.resume_point()
+            seq = point.seq if point is not None else 0
+            later = [record for record in store.records(after=seq) if not isinstance(record.event, RunFinished)]
+            bound.search.resume(point.state if point is not None else None, store.last_seq, later)
+        with using(bound.threads):
+            while bound.search.repeating and not bound.search.exhausted:
+                for item in bound.search.step():
+                    if isinstance(item, Progress):
+                        yield item
+        return bound.search.process
 
     # -- what one does with it ---------------------------------------------------------------------------------------
 

@@ -173,13 +173,11 @@ class RunSpec:
 
     def _process(self, task: BoundTask | None) -> Process:
         if isinstance(self.strategy, DifferentiableSettings):
-            from nbnas.networks import Supernet
-
             assert task is not None
-            supernet = Supernet(self.space, task, seed=seed_of(self.seed, "weights"))
+            supernet = self.strategy.make_supernet(self.space, task, seed_of(self.seed, "weights"))
             epochs = self.budget.epochs or _DEFAULT_EPOCHS
             strategy = self.strategy.bind(self.space, supernet, task, seed_of(self.seed, "strategy"), epochs)
-            return Relaxation(strategy, supernet, task)
+            return Relaxation(strategy, task)
         assert isinstance(self.strategy, BlackBoxSettings)
         assert self.evaluator is not None
         black_box = self.strategy.bind(self.space, generator(self.seed, "strategy"))
@@ -244,6 +242,8 @@ def _check_parts(spec: RunSpec) -> None:
                 field="evaluator",
             )
         _need_relaxation(spec, title)
+        if isinstance(spec.strategy, DifferentiableSettings):
+            spec.strategy.check_space(spec.space, spec.budget.epochs)
         if spec.space.limits:
             raise SpecError(
                 f"space must have no limits for {title}, which derives one architecture, whatever it costs, got "

@@ -22,6 +22,7 @@ from nbnas.events import (
     RunResumed,
     RunStarted,
     RunStopped,
+    SpaceChanged,
     TrialFailed,
     TrialFinished,
     TrialProgressed,
@@ -35,6 +36,7 @@ __all__ = ["Incumbent", "RunState", "fold"]
 
 _KEPT_FAILURES = 20
 _MAX_LINES = 500
+_MAX_TRIED = 2000
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,8 @@ class RunState:
         spec: the run's specification as JSON.
         scores: trial -> score; `best`: trial -> best score so far.
         front: trial -> member of those that no other is better than, where there are several objectives.
+        tried: trial and its objectives, where there are several; the latest 1,000 to 2,000 trials.
+        tried_dropped: how many earlier ones have been left out of `tried`.
         policy: reward, baseline, advantage, entropy, each trial -> value.
         epochs: metric -> series over epochs of shared or relaxed weights.
         alive: trial -> fitness of the living members of a population.
@@ -64,6 +68,7 @@ class RunState:
         values: the latest of what options are expected to be worth.
         lines: (group, decision, option) -> probability over steps.
         current: trial, architecture, epoch and epochs of the trial under way.
+        changes: step -> reason of each change of the space; `searched`: row -> options that still are, after the last.
         failures: cause -> count; `failed`: the last failures `(trial, cause, message)`.
     """
 
@@ -81,6 +86,8 @@ class RunState:
     epochs_trained: int = 0
     incumbent: Incumbent | None = None
     front: dict[int, Member] = field(default_factory=dict)
+    tried: list[tuple[int, tuple[float, ...]]] = field(default_factory=list)
+    tried_dropped: int = 0
     scores: Series = field(default_factory=Series)
     best: Series = field(default_factory=Series)
     policy: dict[str, Series] = field(default_factory=dict)
@@ -92,6 +99,8 @@ class RunState:
     values: ValuesUpdated | None = None
     lines: dict[tuple[str, str, str], Series] = field(default_factory=dict)
     current: tuple[int, str, int, int] | None = None
+    changes: dict[int, str] = field(default_factory=dict)
+    searched: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     failures: dict[str, int] = field(default_factory=dict)
     failed: list[tuple[int, str, str]] = field(default_factory=list)
 
@@ -167,6 +176,11 @@ def _trial_finished(state: RunState, event: TrialFinished, time: float) -> None:
             state.best.append(event.trial, max(state.incumbent.score, event.score))
         else:
             state.best.append(event.trial, event.score)
+    elif event.objectives:
+        state.tried.append((event.trial, event.objectives))
+        if len(state.tried) > _MAX_TRIED:
+            del state.tried[: _MAX_TRIED // 2]
+            state.tried_dropped += _MAX_TRIED // 2
 
 
 def _trial_failed(state: RunState, event: TrialFailed, time: float) -> None:
@@ -221,6 +235,11 @@ def _front_changed(state: RunState, event: FrontChanged, time: float) -> None:
     state.front[event.trial] = Member(event.trial, event.architecture, event.objectives, event.violation)
 
 
+def _space_changed(state: RunState, event: SpaceChanged, time: float) -> None:
+    state.changes[event.step] = event.reason
+    state.searched = {row: tuple(options) for row, options in event.options.items()}
+
+
 def _values_updated(state: RunState, event: ValuesUpdated, time: float) -> None:
     state.values = event
 
@@ -242,5 +261,6 @@ _HANDLERS: dict[type[Event], Any] = {
     PopulationUpdated: _population_updated,
     IncumbentChanged: _incumbent_changed,
     FrontChanged: _front_changed,
+    SpaceChanged: _space_changed,
     ValuesUpdated: _values_updated,
 }

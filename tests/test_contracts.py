@@ -19,7 +19,18 @@ from nbnas.strategies.random_search import _RandomSearch
 from nbnas.testing import check_differentiable, check_search, check_strategy, tiny_spaces, tiny_task
 
 SMALL = {
-    "Darts": [strategies.Darts(batch=16, alpha_learning_rate=0.1)],
+    "Bananas": [
+        strategies.Bananas(initial=4, batch=3, layers=1, width=4, steps=5, candidates=12),
+        strategies.Bananas(initial=4, batch=3, encoding="one_hot", acquisition="ei", layers=1, width=4, steps=5),
+    ],
+    "Darts": [
+        strategies.Darts(batch=16, alpha_learning_rate=0.1),
+        strategies.Darts(batch=16, alpha_learning_rate=0.1, order="exact", complexity="macs", complexity_weight=0.1),
+    ],
+    "DrNas": [strategies.DrNas(batch=16, alpha_learning_rate=0.1)],
+    "FBNet": [strategies.FBNet(batch=16, alpha_learning_rate=0.1, complexity="macs")],
+    "FairDarts": [strategies.FairDarts(batch=16, alpha_learning_rate=0.1, threshold=0.55)],
+    "Gdas": [strategies.Gdas(batch=16, alpha_learning_rate=0.1)],
     "GeneticAlgorithm": [
         strategies.GeneticAlgorithm(population=4),
         strategies.GeneticAlgorithm(population=3, selection="rank", crossover="uniform", survival="plus", children=2),
@@ -28,6 +39,9 @@ SMALL = {
     "GridSearch": [strategies.GridSearch(), strategies.GridSearch(order="shuffled")],
     "LocalSearch": [strategies.LocalSearch(initial=3), strategies.LocalSearch(initial=2, query_until="all")],
     "NSGA2": [strategies.NSGA2(population=4)],
+    "OptunaSampler": [strategies.OptunaSampler(startup=4), strategies.OptunaSampler(sampler="random")],
+    "PDarts": [strategies.PDarts(batch=16, alpha_learning_rate=0.1, more_cells=(0, 3, 3), alpha_after=0.0)],
+    "PcDarts": [strategies.PcDarts(batch=16, channel_share=2, alpha_learning_rate=0.1, w_learning_rate=0.025)],
     "Ppo": [strategies.Ppo(hidden=4, batch=4, minibatch=2, epochs=2, learning_rate=0.05)],
     "QLearning": [strategies.QLearning(trials=16, replay=4, learning_rate=0.5)],
     "RandomSearch": [strategies.RandomSearch()],
@@ -41,7 +55,8 @@ DIFFERENTIABLE = [settings for name in SMALL for settings in SMALL[name] if sett
 
 
 def named(settings: Any) -> str:
-    told = [getattr(settings, name, "") for name in ("controller", "survival", "order", "query_until")]
+    names = ("controller", "survival", "order", "query_until", "encoding", "sampler")
+    told = [getattr(settings, name, "") for name in names]
     return "-".join([type(settings).__name__, *filter(None, told)])
 
 

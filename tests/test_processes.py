@@ -270,7 +270,8 @@ def test_budgets_that_are_none(limits):
 class Alternating:
     """A differentiable strategy that derives the given architectures one after the other."""
 
-    def __init__(self, *texts):
+    def __init__(self, supernet, *texts):
+        self.supernet = supernet
         self.derived = [NB201.architecture(text) for text in texts]
         self.epochs = 0
 
@@ -279,17 +280,23 @@ class Alternating:
         yield Progress(1, 1, "batch")
         return {"train_loss": 1.0}
 
+    def mixture(self):
+        return {row.name: torch.ones(len(row.options)) / len(row.options) for row in NB201.rows}
+
     def probabilities(self):
         return {"alpha": {}}
 
     def derive(self):
         return self.derived[(self.epochs - 1) % len(self.derived)]
 
+    def advance(self):
+        return ()
+
 
 def test_the_incumbent_of_a_relaxation_is_what_was_derived_last_also_when_it_is_worse():
     spec = RunSpec(NB201, images(), DARTS, None, Budget(epochs=10), device="cpu")
     process = spec.bind().search.process
-    search = Search(Relaxation(Alternating(*CELLS), process.supernet, process.task), Budget(epochs=10), NB201)
+    search = Search(Relaxation(Alternating(process.strategy.supernet, *CELLS), process.task), Budget(epochs=10), NB201)
     records = run(search)
     incumbents = of(IncumbentChanged, records)
     assert [event.architecture for event in incumbents] == CELLS * 2
@@ -299,11 +306,12 @@ def test_the_incumbent_of_a_relaxation_is_what_was_derived_last_also_when_it_is_
     with torch.no_grad():
         x, y = process.task.valid
         for event in incumbents[:5]:
-            logits = process.supernet.eval()(x, NB201.architecture(event.architecture))
+            logits = process.strategy.supernet.eval()(x, NB201.architecture(event.architecture))
             assert event.score == pytest.approx(float((logits.argmax(1) == y).double().mean()))
     for event, epoch in zip(of(EpochFinished, records), range(1, 11), strict=True):
         assert event.epoch == epoch
-        assert event.metrics == {"train_loss": 1.0, "valid_accuracy": incumbents[epoch - 1].score}
+        assert event.metrics["train_loss"] == 1.0
+        assert event.metrics["valid_accuracy"] == incumbents[epoch - 1].score
 
 
 # -- a search never reads test -----------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from nbnas.charts import distribution, epochs, option_lines, policy, population, score
+from nbnas.charts import distribution, epochs, front, honesty, option_lines, policy, population, score, values
 from nbnas.charts.figure import Figure
 from nbnas.state import RunState
 
@@ -36,9 +36,19 @@ def _tall(rows: int) -> int:
     return min(max(270, 84 + 17 * rows), 640)
 
 
+def _pairs(objectives: int) -> int:
+    return 320 if objectives <= 3 else 560
+
+
 PANELS = (
     Panel("score", "Score of each trial", score.data, score.draw, lambda state: bool(state.scores.x)),
+    Panel("front", "Front", front.data, front.draw, front.ready, lambda data: _pairs(len(data.axes))),
     Panel("epochs", "Training of the shared weights", epochs.data, epochs.draw, lambda state: bool(state.epochs)),
+    Panel("honesty", "Honesty of the relaxation", honesty.data, honesty.draw, honesty.ready, lambda data: 440),
+    Panel(
+        "values", "Values of options", values.data, values.draw,
+        lambda state: state.values is not None, lambda data: _tall(len(data.rows)),
+    ),
     Panel("policy", "Controller", policy.data, policy.draw, lambda state: bool(state.policy)),
     Panel("population", "Population", population.data, population.draw, lambda state: bool(state.fitness)),
     Panel("alive", "Who is alive", population.alive, population.draw_alive, lambda state: bool(state.fitness)),
@@ -60,5 +70,7 @@ def panels(state: RunState, *, differentiable: bool) -> list[Panel]:
         state: of the run.
         differentiable: whether the run trains a supernet, and so has epochs and a distribution but no trials.
     """
-    first = ("epochs", "heat", "lines") if differentiable else ("score",)
+    first: tuple[str, ...] = ("epochs", "heat", "lines") if differentiable else ("score",)
+    if front.several(state):
+        first = ("front",)
     return [panel for panel in PANELS if panel.key in first or panel.ready(state)]

@@ -7,6 +7,7 @@ from html import unescape
 from itertools import pairwise
 
 from nbnas.charts.figure import Figure
+from nbnas.charts.multiples import suffix
 from nbnas.charts.svg_heat import cells
 from nbnas.charts.svg_scale import Scale, scale_of, tick_texts
 from nbnas.charts.svg_text import CHARACTER, Frame, markup, text
@@ -28,6 +29,8 @@ def render(figure: Figure, x: float, y: float, width: float, height: float) -> s
             f'<text class="quiet" x="{width / 2:g}" y="{height / 2:g}" text-anchor="middle">{markup(note)}</text>'
         )
         return "".join([*parts, "</g>"])
+    if "grid" in layout:
+        return "".join([*parts, _legend(traces, width), _plots(traces, layout, width, height), "</g>"])
     heat = traces[0]["type"] == "heatmap"
     names = [unescape(str(name)) for name in layout["yaxis"].get("ticktext", ())]
     left = 14 + CHARACTER * max(map(len, names), default=0) if heat else layout["margin"]["l"]
@@ -39,6 +42,28 @@ def render(figure: Figure, x: float, y: float, width: float, height: float) -> s
         parts.append(_legend(traces, width))
         parts.append(_plot(traces, layout, frame))
     return "".join([*parts, "</g>"])
+
+
+def _plots(traces: Sequence[Figure], layout: Figure, width: float, height: float) -> str:
+    """Small plots, each in its cell of the grid."""
+    rows, columns = layout["grid"]["rows"], layout["grid"]["columns"]
+    top = 46.0 if layout["showlegend"] else 28.0
+    wide, high = width / columns, (height - top) / rows
+    parts = []
+    for number, note in enumerate(layout["annotations"]):
+        end = suffix(number)
+        row, column = divmod(number, columns)
+        left, above = column * wide, top + row * high
+        frame = Frame(left + 48, above + 20, left + wide - 14, above + high - 38)
+        own = [
+            {name: value for name, value in trace.items() if name not in ("xaxis", "yaxis")}
+            for trace in traces
+            if trace["xaxis"] == f"x{end}"
+        ]
+        title = markup(note["text"], int((wide - 30) / CHARACTER))
+        parts.append(f'<text class="small" x="{frame.left:.1f}" y="{frame.top - 6:.1f}">{title}</text>')
+        parts.append(_plot(own, {"xaxis": layout[f"xaxis{end}"], "yaxis": layout[f"yaxis{end}"]}, frame))
+    return "".join(parts)
 
 
 def _plot(traces: Sequence[Figure], layout: Figure, frame: Frame) -> str:
@@ -65,7 +90,7 @@ def _plot(traces: Sequence[Figure], layout: Figure, frame: Frame) -> str:
         parts.append(_axis_title(layout["yaxis2"], frame.right + 46, (frame.top + frame.bottom) / 2, turned=True))
     middle = (frame.left + frame.right) / 2
     parts.append(_axis_title(layout["xaxis"], middle, frame.bottom + 30))
-    parts.append(_axis_title(layout["yaxis"], 12, (frame.top + frame.bottom) / 2, turned=True))
+    parts.append(_axis_title(layout["yaxis"], frame.left - 40, (frame.top + frame.bottom) / 2, turned=True))
     below: list[tuple[float, float]] = []
     for trace in traces:
         up = ups[trace.get("yaxis", "y")]

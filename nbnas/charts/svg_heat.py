@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from nbnas.charts.distribution import cell_colours
 from nbnas.charts.figure import Figure
+from nbnas.charts.heat import cell_colours
 from nbnas.charts.svg_text import CHARACTER, Frame, markup
 
 __all__ = ["cells"]
@@ -23,7 +23,7 @@ def cells(trace: Figure, texts: Figure | None, layout: Figure, frame: Frame) -> 
             if value is None:
                 continue
             x = frame.left + column * wide
-            fill, ink = cell_colours(value)
+            fill, ink = cell_colours((value - trace["zmin"]) / (trace["zmax"] - trace["zmin"]))
             size = f'width="{wide - 2:.1f}" height="{max(high - 2, 1):.1f}"'
             parts.append(f'<rect x="{x + 1:.1f}" y="{y + 1:.1f}" {size} fill="{fill}"/>')
             label = labels.get((column, row), "")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Generator, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 from nbnas.errors import SettingsError
-from nbnas.events import Evaluation, Event, Progress
+from nbnas.events import Evaluation, Event, PopulationUpdated, Progress
 from nbnas.settings import Settings
 from nbnas.spaces import SearchSpace
 from nbnas.strategies.base import Proposal, kind_from_json
@@ -15,7 +15,15 @@ from nbnas.strategies.base import Proposal, kind_from_json
 if TYPE_CHECKING:
     from nbnas.tasks.bound import BoundTask
 
-__all__ = ["EVALUATORS", "Evaluator", "EvaluatorSettings", "Scoring", "evaluator_from_json", "evaluator_to_json"]
+__all__ = [
+    "EVALUATORS",
+    "Evaluator",
+    "EvaluatorSettings",
+    "KeepingEvaluator",
+    "Scoring",
+    "evaluator_from_json",
+    "evaluator_to_json",
+]
 
 EVALUATORS: dict[str, type[EvaluatorSettings]] = {}
 """All evaluators by class name."""
@@ -33,6 +41,20 @@ class Evaluator(Protocol):
         Raises:
             TrialError: the trial failed; the run goes on.
         """
+
+
+@runtime_checkable
+class KeepingEvaluator(Evaluator, Protocol):
+    """What scores architectures and keeps something of its trials, such as weights that children inherit."""
+
+    def follow(self, event: PopulationUpdated) -> None:
+        """Learns who lives and who has died; called before the next trial."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that is needed to go on exactly after a whole trial: JSON values, arrays and tensors."""
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Takes the state over."""
 
 
 class EvaluatorSettings(Settings):

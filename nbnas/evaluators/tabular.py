@@ -87,6 +87,8 @@ class Table:
 
 
 _DIGEST = "sha256:"
+_LEAST = 0.01
+"""The share of a space that a table must hold."""
 _GIVEN: dict[str, Table] = {}
 """Tables that were given as arrays in this process, by their digest."""
 
@@ -148,7 +150,8 @@ class Tabular(EvaluatorSettings):
             table = Table.load(self.table)
         if self.score not in table.metrics:
             raise SettingsError(
-                f"score must be a metric of the table ({', '.join(table.metrics)}), got {self.score!r:.80}.",
+                f"score must be a metric of the table ({', '.join(table.metrics)}), got {self.score!r:.80}; in "
+                "Tabular. Name one of these",
                 field="score",
             )
         return table
@@ -161,8 +164,17 @@ class Tabular(EvaluatorSettings):
                 space.architecture(text)
             except SpaceError as cause:
                 raise SettingsError(
-                    f"table must hold architectures of space {space.name!r}, got {text!r:.80}: {cause}", field="table"
+                    f"table must hold architectures of space {space.name!r}, got {text!r:.80}: {cause}. "
+                    "Choose the space that was measured",
+                    field="table",
                 ) from None
+        # With fewer, a run is nothing but failed trials. Limits may leave as few of the space as were measured.
+        if not space.limits and len(table.rows) < _LEAST * space.size:
+            raise SettingsError(
+                f"table must hold at least {100 * _LEAST:g} % of the {space.size:,} architectures of space "
+                f"{space.name!r}, got {len(table.rows):,}. Close decisions of the space, or add rows",
+                field="table",
+            )
         return _Tabular(table, self.score)
 
 

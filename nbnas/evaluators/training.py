@@ -1,4 +1,7 @@
-"""Scores an architecture by training its network for some epochs and measuring it on valid."""
+"""Scores an architecture by training its network for some epochs and measuring it on valid.
+
+Each network starts from weights of its own, or from those of its parents: see `nbnas.evaluators.inheritance`.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from typing_extensions import override
 
 from nbnas.errors import TrialError
 from nbnas.evaluators.base import Evaluator, EvaluatorSettings, Scoring
+from nbnas.evaluators.inheritance import Inheritance
 from nbnas.events import Evaluation, TrialProgressed
 from nbnas.seeds import seed_of
 from nbnas.settings import setting
@@ -19,6 +23,8 @@ from nbnas.spaces import SearchSpace
 from nbnas.strategies.base import Proposal
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from nbnas.tasks.bound import BoundTask
 
 __all__ = ["Training"]
@@ -38,6 +44,7 @@ class Training(EvaluatorSettings):
     learning_rate: float = setting(0.05, "First step size of SGD; falls to 0 by a cosine.", above=0, maximum=100)
     momentum: float = setting(0.9, "Momentum of SGD.", minimum=0, below=1)
     weight_decay: float = setting(5e-4, "L2 penalty on the weights.", minimum=0)
+    inherit: bool = setting(False, "Whether a child starts from its parents' weights, where names and shapes agree.")
 
     @override
     def bind(self, space: SearchSpace, task: BoundTask | None, seed: int) -> Evaluator:
@@ -45,7 +52,8 @@ class Training(EvaluatorSettings):
 
         assert task is not None
         check_recipes(space, task)
-        return _Training(self, space, task, seed)
+        kind = _InheritingTraining if self.inherit else _Training
+        return kind(self, space, task, seed)
 
     def learning_rates(self, epoch: int, peak: float | None = None) -> tuple[float, float]:
         """The cosine schedule at the start and at the end of `epoch` (0-based), from `peak` or `learning_rate`."""
@@ -74,8 +82,9 @@ class _Training:
             weight_decay=settings.weight_decay,
         )
         network = build(self.space, proposal.architecture, task, seed=seed_of(self.seed, "weights", trial))
-        network = practice.wrap(network)
-        optimizer = practice.make_optimizer(network)
+        inherited = self._begin(proposal, network)
+        trained = practice.wrap(network)
+        optimizer = practice.make_optimizer(trained)
         metrics = {}
         for epoch in range(settings.epochs):
             order = torch.Generator().manual_seed(seed_of(self.seed, "order", trial, epoch))
@@ -83,7 +92,7 @@ class _Training:
             rates = settings.learning_rates(epoch, practice.learning_rate)
             try:
                 loss = yield from fit_epoch(
-                    network,
+                    trained,
                     task,
                     task.train,
                     optimizer,
@@ -93,13 +102,39 @@ class _Training:
                     augment=partial(practice.augmented, generator=changes),
                     label_smoothing=practice.label_smoothing,
                 )
-                valid = score(network, task, task.valid)
+                valid = score(trained, task, task.valid)
             except TrialError as cause:
                 where = f"architecture {proposal.architecture}, trial {trial}, epoch {epoch + 1}"
                 raise TrialError(f"{cause}; {where}", cause=cause.cause) from None
             metrics = {"train_loss": loss, "valid_accuracy": valid["accuracy"], "valid_loss": valid["loss"]}
             yield TrialProgressed(trial, epoch + 1, settings.epochs, metrics)
         measured = {"train_seconds": time.perf_counter() - start}
+        self._end(trial, network)
         # A new mapping: the old one is in an event.
-        found = {**metrics, "parameters": float(parameters(network))}
+        found = {**metrics, "parameters": float(parameters(network)), **inherited}
         return Evaluation(found, (found["valid_accuracy"],), measured=measured)
+
+    def _begin(self, proposal: Proposal, network: nn.Module) -> dict[str, float]:
+        """Changes the weights that a trial starts from; returns metrics of that."""
+        return {}
+
+    def _end(self, trial: int, network: nn.Module) -> None:
+        """Takes note of the trained network."""
+
+
+class _InheritingTraining(_Training):
+    """A training in which children go on from the weights of their parents; a `KeepingEvaluator`."""
+
+    def __init__(self, settings: Training, space: SearchSpace, task: BoundTask, seed: int) -> None:
+        super().__init__(settings, space, task, seed)
+        self.kept = Inheritance()
+        self.follow = self.kept.follow
+        self.state_dict, self.load_state_dict = self.kept.state_dict, self.kept.load_state_dict
+
+    @override
+    def _begin(self, proposal: Proposal, network: nn.Module) -> dict[str, float]:
+        return {"inherited_share": self.kept.hand_down(proposal.parents, network)}
+
+    @override
+    def _end(self, trial: int, network: nn.Module) -> None:
+        self.kept.keep(trial, network)

@@ -19,6 +19,7 @@ from nbnas.networks.layer_chain import layer_chain
 from nbnas.networks.layers import Form, check_form
 from nbnas.networks.mlp import mlp
 from nbnas.networks.network import head, network, repeat, stem
+from nbnas.networks.operation_chain import operation_chain
 from nbnas.networks.parts import BUILDERS, LOGITS, Chosen, Context, Shape, build_part
 from nbnas.networks.recurrent_cell import recurrent_cell
 from nbnas.networks.seeding import Seeded
@@ -38,7 +39,9 @@ def _whole(builder: Callable[..., nn.Module]) -> Callable[[Any, Chosen, Shape, C
     """A builder of whole networks from (component, options, input shape, classes, form) in the form of all others."""
 
     def build_whole(component: Any, chosen: Chosen, shape: Shape, context: Context) -> tuple[nn.Module, Shape]:
-        relaxed = {"path": context.path} if chosen is None else {}
+        relaxed: dict[str, Any] = {}
+        if chosen is None:
+            relaxed = {"path": context.path, "channel_share": context.channel_share}
         made = builder(component, chosen, (shape.channels, *shape.sizes), context.classes, context.form, **relaxed)
         return made, LOGITS
 
@@ -56,6 +59,7 @@ BUILDERS |= {
     "layer_chain": layer_chain,
     "mlp": mlp,
     "network": network,
+    "operation_chain": operation_chain,
     "recurrent_cell": recurrent_cell,
     "repeat": repeat,
     "sequence_norm": sequence_norm,
@@ -118,9 +122,14 @@ def build(
 
 
 def make_network(
-    space: SearchSpace, chosen: Mapping[str, Option] | None, task: Shapes, form: Form, seed: int | None
+    space: SearchSpace,
+    chosen: Mapping[str, Option] | None,
+    task: Shapes,
+    form: Form,
+    seed: int | None,
+    channel_share: int = 1,
 ) -> nn.Module:
-    """Builds the network of the options `chosen`, or the relaxed one; otherwise as `build`."""
+    """Builds the network of the options `chosen`, or the relaxed one; `channel_share` as of `Context`, else as there."""
     check_form(form)
     shape = _shape(space, task)
     context = Context(
@@ -129,6 +138,7 @@ def make_network(
         targets=getattr(task, "targets", "item"),
         vocabulary=getattr(task, "vocabulary", None),
         graph=getattr(task, "graph", None),
+        channel_share=channel_share,
     )
     device = getattr(task, "device", None)
     if device is not None and torch.device(device).type == "meta":  # no weights, hence nothing to draw

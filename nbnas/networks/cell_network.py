@@ -18,8 +18,9 @@ from typing_extensions import override
 from nbnas.networks.built_in import relu_conv_norm
 from nbnas.networks.layers import Form, average, batch_norm, convolution
 from nbnas.networks.mixed_modules import Weight
-from nbnas.networks.mixed_operation import MixedOperation, node_values
+from nbnas.networks.mixed_operation import node_values
 from nbnas.networks.operations import make
+from nbnas.networks.partial_channels import mixed_operation
 from nbnas.spaces.cell_network import CellNetwork
 from nbnas.spaces.decision import Option
 
@@ -116,6 +117,7 @@ def cell_network(
     classes: int,
     form: Form,
     path: str = "",
+    channel_share: int = 1,
 ) -> CellStack:
     """Builds the network of the options `chosen`, or the relaxed one when there are none.
 
@@ -126,13 +128,14 @@ def cell_network(
         classes: the number of classes.
         form: see `Form`; the relaxed network is always in form `search`.
         path: goes before the names of rows.
+        channel_share: see `Context`.
     """
     channels, *sizes = input_shape
     dims = len(sizes)
 
     def edge(width: int, name: str) -> nn.Module:
         if chosen is None:
-            return MixedOperation(f"{path}{name}", component.operations, width, width, 1, dims=dims)
+            return mixed_operation(f"{path}{name}", component.operations, width, 1, channel_share, dims=dims)
         return make(str(chosen[name]), width, width, 1, dims=dims, form=form)
 
     return CellStack(component, edge, channels, classes, dims=dims, form="search" if chosen is None else form)

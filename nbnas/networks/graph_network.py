@@ -20,18 +20,20 @@ from typing_extensions import override
 from nbnas.errors import SpaceError
 from nbnas.networks.graph_layers import Neighbours, graph_layer
 from nbnas.networks.layers import Form, batch_norm
-from nbnas.networks.mixed_modules import MixedModules, Weight
+from nbnas.networks.mixed_modules import MixedModules, PlainWeight
 from nbnas.networks.partial import Partial
 from nbnas.networks.parts import LOGITS, Chosen, Context, Shape
 from nbnas.spaces.graph_network import GraphNetwork, GraphStep, ends
 
 __all__ = ["GraphClassifier", "graph_network"]
 
-Mixture = Mapping[str, Weight]
+Mixture = Mapping[str, PlainWeight]
 
 
 class _Options(MixedModules):
     """All operations of one node, on channels."""
+
+    takes_drawn = False
 
     def __init__(self, decision: str, component: GraphNetwork, neighbours: Neighbours) -> None:
         width, heads = component.channels, component.heads
@@ -179,7 +181,7 @@ class GraphClassifier(nn.Module, Partial):
         weights = [float(node in last) for node in range(len(steps) + 1)]
         return _Plan([(step.source, step.operation) for step in steps], weights)
 
-    def _taken(self, paths: Mapping[str, Weight]) -> tuple[GraphStep, ...]:
+    def _taken(self, paths: Mapping[str, PlainWeight]) -> tuple[GraphStep, ...]:
         """The steps of a single path."""
         chosen = {}
         for row in self.component.rows():

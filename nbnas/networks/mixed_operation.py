@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cached_property
-from typing import TypeGuard
+from typing import ClassVar, TypeGuard
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +15,7 @@ from typing_extensions import override
 
 from nbnas.networks import kernels
 from nbnas.networks.layers import FactorizedReduce, Zero
-from nbnas.networks.mixed_modules import MixedModules, Weight
+from nbnas.networks.mixed_modules import Drawn, MixedModules, Weight
 from nbnas.networks.operations import make
 
 __all__ = ["MixedOperation", "Source", "node_values"]
@@ -36,6 +36,7 @@ class Source:
         self._shared: dict[str, Tensor] = {}
         self.of_relu: dict[str, Tensor] = {}
         """What depthwise convolutions of the positive part share."""
+        self._parts: dict[int, Source] = {}
 
     def relu(self) -> Tensor:
         """Its positive part."""
@@ -44,6 +45,14 @@ class Source:
     def pooled(self, option: nn.Module, text: str) -> Tensor:
         """What an option that has no weights, a pooling and its normalisation, makes of it; `text` tells it apart."""
         return self._once(text, option)
+
+    def of_channels(self, first: int) -> Source:
+        """The source of its first channels alone."""
+        if first not in self._parts:
+            part = self.value[:, :first]
+            fits = kernels.fits(part)
+            self._parts[first] = Source(part.contiguous(memory_format=torch.channels_last) if fits else part)
+        return self._parts[first]
 
     def _once(self, name: str, function: Callable[[Tensor], Tensor]) -> Tensor:
         if name not in self._shared:
@@ -59,6 +68,9 @@ class MixedOperation(MixedModules):
         options: names of operations.
         in_channels, out_channels, stride, dims: as in `make`; the form is `search`.
     """
+
+    packs: ClassVar[bool] = True
+    """Whether its options may be computed together with those of other edges that leave the same source."""
 
     def __init__(
         self, decision: str, options: Sequence[str], in_channels: int, out_channels: int, stride: int, *, dims: int
@@ -84,6 +96,8 @@ class MixedOperation(MixedModules):
             weight: see `Weight`.
             without: places of options that are left out, since they are added elsewhere.
         """
+        if self.watch is not None:
+            self.watch(source.value)
         for place, share in self._terms(weight, source.value):
             option = self.options[place]
             if place not in without and not isinstance(option, Zero):
@@ -99,6 +113,8 @@ class MixedOperation(MixedModules):
         if isinstance(weight, tuple):
             one = torch.ones((), dtype=like.dtype, device=like.device)
             return [(place, one) for place in weight]
+        if isinstance(weight, Drawn):
+            return list(zip(weight.places, weight.shares.unbind(), strict=True))
         return list(enumerate(weight.unbind()))
 
 
@@ -144,7 +160,9 @@ def _alike(edges: Sequence[MixedOperation], weights: Sequence[Weight]) -> tuple[
     Returns:
         Those that depend on the source alone, and those that are one convolution of its positive part on every edge.
     """
-    if len(edges) < 2 or not all(isinstance(weight, Tensor) for weight in weights):
+    if len(edges) < 2 or not all(edge.packs for edge in edges):
+        return [], []
+    if not all(isinstance(weight, Tensor) for weight in weights):
         return [], []
     first = edges[0]
     alike = [place for place, text in enumerate(first.texts) if all(edge.texts[place] == text for edge in edges)]

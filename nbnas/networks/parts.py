@@ -46,6 +46,7 @@ class Context:
         vocabulary: the number of different tokens, where tokens flow.
         graph: `features` (nodes, features) and `edges` (2, edges), where nodes flow.
         path: goes before the names of rows: that of the component and a `/`; empty at the root.
+        channel_share: in a relaxed network, operations of cells work on one of so many channels (PC-DARTS); 1 for all.
     """
 
     classes: int
@@ -54,6 +55,7 @@ class Context:
     vocabulary: int | None = None
     graph: Any = None
     path: str = ""
+    channel_share: int = 1
 
     def of_part(self, name: str) -> Context:
         """The context of the part `name`."""

@@ -20,17 +20,19 @@ from torch.nn import functional
 from typing_extensions import override
 
 from nbnas.networks.activations import ACTIVATIONS
-from nbnas.networks.mixed_modules import MixedModules, Weight
+from nbnas.networks.mixed_modules import MixedModules, PlainWeight
 from nbnas.networks.parts import Chosen, Context, Shape
 from nbnas.spaces.recurrent_cell import RecurrentCell, Step
 
 __all__ = ["Recurrent", "recurrent_cell"]
 
-Mixture = Mapping[str, Weight]
+Mixture = Mapping[str, PlainWeight]
 
 
 class _Edges(MixedModules):
     """The matrices of one node, one for each node that it can take."""
+
+    takes_drawn = False
 
     def __init__(self, row: str, sources: int, width: int) -> None:
         super().__init__(row, (nn.Linear(width, 2 * width, bias=False) for _ in range(sources)))

@@ -20,7 +20,7 @@ from torch.nn import functional as F
 from typing_extensions import override
 
 from nbnas.networks.layers import Form, average, batch_norm, convolution, maximum
-from nbnas.networks.mixed_modules import MixedModules, Weight
+from nbnas.networks.mixed_modules import MixedModules, PlainWeight
 from nbnas.networks.operations import make
 from nbnas.networks.parts import Chosen, Context, Shape
 from nbnas.spaces.skip_chain import SkipChain
@@ -70,7 +70,7 @@ class _SkipChain(nn.Module):
         return source == halving or self.skips is None or any(source in self.skips[layer] for layer in later)
 
     @override
-    def forward(self, x: Tensor, mixture: Mapping[str, Weight] | None = None) -> Tensor:
+    def forward(self, x: Tensor, mixture: Mapping[str, PlainWeight] | None = None) -> Tensor:
         outputs: dict[int, Tensor] = {0: x}
         for layer in range(1, self.component.layers + 1):
             key = f"layer_{layer}"
@@ -92,7 +92,7 @@ class _SkipChain(nn.Module):
                 }
         return outputs[self.component.layers]
 
-    def _share(self, layer: int, source: int, mixture: Mapping[str, Weight] | None) -> Tensor | float | None:
+    def _share(self, layer: int, source: int, mixture: Mapping[str, PlainWeight] | None) -> Tensor | float | None:
         """The weight of a skip connection; `None` where there is none."""
         if mixture is None:
             assert self.skips is not None

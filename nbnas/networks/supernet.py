@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -11,15 +12,16 @@ from torch import Tensor, nn
 from nbnas.errors import SpaceError
 from nbnas.networks import kernels
 from nbnas.networks.build import Shapes, build, check_relaxable, make_network
-from nbnas.networks.mixed_modules import MixedModules, Weight
+from nbnas.networks.mixed_modules import Drawn, MixedModules, Weight
 from nbnas.networks.partial import Partial
 from nbnas.spaces.architecture import Architecture
 from nbnas.spaces.space import SearchSpace
 
 __all__ = ["Mixture", "Supernet"]
 
-Mixture = Mapping[str, Tensor] | Architecture
-"""What is computed: by row name a weight for each option, shape (options,), or one architecture alone."""
+Mixture = Mapping[str, Tensor] | Mapping[str, Tensor | Drawn] | Architecture
+"""What is computed: by row name a weight for each option, shape (options,), or for some of them alone (`Drawn`); or one
+architecture alone."""
 
 
 class Supernet(nn.Module):
@@ -34,12 +36,22 @@ class Supernet(nn.Module):
         task: gives the shape of the input and the number of classes, and the device.
         seed: the weights are a function of it alone, at least 0; `None` takes a fresh one. torch's global generator is
             neither read nor changed.
+        built: another space with the same rows whose network it is, such as a deeper one; `extract` does not fit then.
+        channel_share: operations of cells work on one of so many channels (PC-DARTS); `extract` is refused above 1.
 
     Raises:
         SpaceError: the space has no relaxed view, or does not fit the task.
     """
 
-    def __init__(self, space: SearchSpace, task: Shapes, *, seed: int | None = None) -> None:
+    def __init__(
+        self,
+        space: SearchSpace,
+        task: Shapes,
+        *,
+        seed: int | None = None,
+        built: SearchSpace | None = None,
+        channel_share: int = 1,
+    ) -> None:
         super().__init__()
         check_relaxable(space)
         self.space = space
@@ -49,7 +61,8 @@ class Supernet(nn.Module):
         self.targets: str = getattr(task, "targets", "item")
         self.vocabulary: int | None = getattr(task, "vocabulary", None)
         self.graph: Any = getattr(task, "graph", None)
-        self.network = make_network(space, None, task, "search", seed)
+        self.channel_share = channel_share
+        self.network = make_network(built or space, None, task, "search", seed, channel_share)
 
     def forward(self, x: Tensor, mixture: Mixture) -> Tensor:
         """From (batch, *input_shape) to logits (batch, classes).
@@ -68,7 +81,16 @@ class Supernet(nn.Module):
         return logits
 
     def weights_of(self, architecture: Architecture) -> dict[str, Tensor]:
-        """A copy of the shared weights that an architecture uses, as a state of `build(..., form="search")`."""
+        """A copy of the shared weights that an architecture uses, as a state of `build(..., form="search")`.
+
+        Raises:
+            SpaceError: its operations work on a part of the channels: such weights fit no network of all.
+        """
+        if self.channel_share != 1:
+            raise SpaceError(
+                f"channel_share must be 1 to take weights out of a supernet, got {self.channel_share}. Train the "
+                "architecture anew with build(...)"
+            )
         paths = self._paths(architecture)
         decisions = {
             name: module.decision for name, module in self.network.named_modules() if isinstance(module, MixedModules)
@@ -109,13 +131,24 @@ class Supernet(nn.Module):
     def _weights(self, mixture: Mixture) -> Mapping[str, Weight]:
         if isinstance(mixture, Architecture):
             return self._paths(mixture)
+        known: dict[str, Weight] = {}
         for row in self.space.rows:
             weight = mixture.get(row.name)
             wanted = (len(row.options),)
-            if weight is None or weight.shape != wanted:
+            if isinstance(weight, Drawn):
+                # A row that also says what other modules do is told all of its weights.
+                known[row.name] = weight if row.name in self._alone else weight.plain(wanted[0])
+            elif weight is None or weight.shape != wanted:
                 got = "none" if weight is None else f"shape {tuple(weight.shape)}"
                 raise SpaceError(
                     f"mixture must have a vector of shape {wanted} for row {row.name!r}, got {got}; "
                     f"in space {self.space.name!r}. Make it with softmax, gumbel or one_hot of nbnas.networks"
                 )
-        return mixture
+            else:
+                known[row.name] = weight
+        return known
+
+    @cached_property
+    def _alone(self) -> set[str]:
+        """The rows whose options are modules, of which one can be computed alone."""
+        return {module.decision for module in self.modules() if isinstance(module, MixedModules) and module.takes_drawn}

@@ -18,7 +18,7 @@ from torch.nn import functional
 from typing_extensions import override
 
 from nbnas.networks.activations import ACTIVATIONS
-from nbnas.networks.mixed_modules import MixedModules, Weight
+from nbnas.networks.mixed_modules import MixedModules, PlainWeight
 from nbnas.networks.parts import Chosen, Context, Shape
 from nbnas.spaces.transformer_block import SequenceNorm, TransformerBlock
 
@@ -133,7 +133,9 @@ class _Same(nn.Module):
 class _Sublayers(MixedModules):
     """Several sublayers, of which a mixture is computed."""
 
-    def mixed(self, x: Tensor, how: How, weight: Weight) -> Tensor:
+    takes_drawn = False
+
+    def mixed(self, x: Tensor, how: How, weight: PlainWeight) -> Tensor:
         """The weighted sum, or the one that a single path takes."""
         if isinstance(weight, tuple):
             taken: Tensor = self.options[weight[0]](x, how)
@@ -176,7 +178,7 @@ class Block(nn.Module):
         return _Sublayer(inner, self.width, own.dropout, own.values("norm"))
 
     @override
-    def forward(self, x: Tensor, mixture: Mapping[str, Weight] | None = None) -> Tensor:
+    def forward(self, x: Tensor, mixture: Mapping[str, PlainWeight] | None = None) -> Tensor:
         rows = mixture or {}
         how = How(self._how("norm", rows), self._how("activation", rows))
         for sublayer in (self.mixer, self.feed_forward):
@@ -187,7 +189,7 @@ class Block(nn.Module):
             )
         return x
 
-    def _how(self, field: str, rows: Mapping[str, Weight]) -> str | Tensor:
+    def _how(self, field: str, rows: Mapping[str, PlainWeight]) -> str | Tensor:
         options: tuple[str, ...] = self.component.values(field)
         weight = rows.get(self.path + field)
         if isinstance(weight, Tensor):

@@ -21,8 +21,9 @@ from nbnas.networks.auxiliary_head import AuxiliaryHead
 from nbnas.networks.built_in import relu_conv_norm
 from nbnas.networks.layers import FactorizedReduce, Form, batch_norm, convolution
 from nbnas.networks.mixed_modules import Weight
-from nbnas.networks.mixed_operation import MixedOperation, node_values
+from nbnas.networks.mixed_operation import node_values
 from nbnas.networks.operations import make
+from nbnas.networks.partial_channels import mixed_operation
 from nbnas.networks.parts import LOGITS, Chosen, Context, Shape
 from nbnas.spaces.cell import INPUTS, Cell
 from nbnas.spaces.component import of_part
@@ -117,6 +118,7 @@ class MixedCell(nn.Module):
         component: the cell.
         path: goes before the names of its rows.
         before_last, last, channels, reduction, after_reduction, dims: as of `TwoInputCell`.
+        channel_share: see `Context`.
     """
 
     def __init__(
@@ -130,6 +132,7 @@ class MixedCell(nn.Module):
         reduction: bool,
         after_reduction: bool,
         dims: int,
+        channel_share: int = 1,
     ) -> None:
         super().__init__()
         self.first, self.second = _inputs(before_last, last, channels, after_reduction, dims, "search")
@@ -137,8 +140,8 @@ class MixedCell(nn.Module):
         for source, target in component.edges():
             stride = 2 if reduction and source < INPUTS else 1
             key = f"edge_{source}_{target}"
-            self.edges[key] = MixedOperation(
-                f"{path}{key}", component.operations, channels, channels, stride, dims=dims
+            self.edges[key] = mixed_operation(
+                f"{path}{key}", component.operations, channels, stride, channel_share, dims=dims
             )
         self.ends = tuple(component.inner())
 
@@ -188,6 +191,7 @@ class TwoInputNetwork(nn.Module):
         classes: the number of classes.
         sizes: of the input: (length,) or (height, width).
         form: see `Form`; the stem's normalisation is affine in both.
+        channel_share: see `Context`; of the relaxed network.
 
     Attributes:
         drop_path: the share of operations that are left out in training; a training may raise it as it goes on, as
@@ -203,6 +207,7 @@ class TwoInputNetwork(nn.Module):
         classes: int,
         sizes: tuple[int, ...],
         form: Form,
+        channel_share: int = 1,
     ) -> None:
         super().__init__()
         dims, channels = len(sizes), component.channels
@@ -222,7 +227,15 @@ class TwoInputNetwork(nn.Module):
             path, cell, chosen = cells[reduction]
             widths = (before_last, last, channels)
             made = (
-                MixedCell(cell, path, *widths, reduction=reduction, after_reduction=after_reduction, dims=dims)
+                MixedCell(
+                    cell,
+                    path,
+                    *widths,
+                    reduction=reduction,
+                    after_reduction=after_reduction,
+                    dims=dims,
+                    channel_share=channel_share,
+                )
                 if chosen is None
                 else TwoInputCell(
                     cell, chosen, *widths, reduction=reduction, after_reduction=after_reduction, dims=dims, form=form
@@ -265,4 +278,7 @@ def darts_network(component: DartsNetwork, chosen: Chosen, shape: Shape, context
         (f"{context.path}{name}/", cell, None if chosen is None else of_part(chosen, name))
         for name, cell in (("normal", own.normal), ("reduction", own.reduction))
     ]
-    return TwoInputNetwork(own, cells, shape.channels, context.classes, shape.sizes, context.form), LOGITS
+    made = TwoInputNetwork(
+        own, cells, shape.channels, context.classes, shape.sizes, context.form, context.channel_share
+    )
+    return made, LOGITS

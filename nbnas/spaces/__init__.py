@@ -31,6 +31,7 @@ from nbnas.spaces.limit import Limit
 from nbnas.spaces.mlp import Mlp
 from nbnas.spaces.network import Network, Repeat
 from nbnas.spaces.open import Choice, Integer, Real
+from nbnas.spaces.operation_chain import OperationChain
 from nbnas.spaces.recipe import Recipe
 from nbnas.spaces.recurrent_cell import RecurrentCell
 from nbnas.spaces.size_network import SizeNetwork
@@ -80,6 +81,7 @@ __all__ = [
     "Limit",
     "Mlp",
     "Network",
+    "OperationChain",
     "Real",
     "Recipe",
     "RecurrentCell",

@@ -149,11 +149,12 @@ class Cell(Component):
             }
             if self.pairs == "distinct":
                 pairs = tuple(f"{one},{other}" for one, other in combinations(range(node), 2))
-                found += [Decision(f"{name}/inputs", pairs, "inputs", group), *operations.values()]
+                found += [Decision(f"{name}/inputs", pairs, "inputs", group, wiring=True), *operations.values()]
             else:
                 for which, operation in operations.items():
                     sources = tuple(range(node))
-                    found += [Decision(f"{name}/{which}_input", sources, f"{which} input", group), operation]
+                    inputs = Decision(f"{name}/{which}_input", sources, f"{which} input", group, wiring=True)
+                    found += [inputs, operation]
         return tuple(found)
 
     @override

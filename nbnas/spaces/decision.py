@@ -41,6 +41,7 @@ class Decision:
         group: decisions of one group are shown together (the node of a cell, a layer).
         when: the decision is *active* when all these conditions hold.
         ordered: whether the options are steps of one quantity, from low to high.
+        wiring: whether the options say from which nodes, or layers, a node takes its input.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Decision:
     group: str = ""
     when: tuple[Condition, ...] = ()
     ordered: bool = False
+    wiring: bool = False
 
 
 def within(part: str, decisions: Iterable[Decision], when: tuple[Condition, ...] = ()) -> tuple[Decision, ...]:

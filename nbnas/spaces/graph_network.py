@@ -128,7 +128,7 @@ class GraphNetwork(Component):
         found = list(self.own_decisions())
         for node in self.inner():
             found += [
-                Decision(f"node_{node}/input", tuple(range(node)), "input", f"node {node}"),
+                Decision(f"node_{node}/input", tuple(range(node)), "input", f"node {node}", wiring=True),
                 Decision(f"node_{node}/operation", self.operations, "operation", f"node {node}"),
             ]
         return tuple(found)

@@ -108,7 +108,7 @@ class RecurrentCell(Component):
         found = list(self.own_decisions())
         for node in self.inner():
             found += [
-                Decision(f"node_{node}/input", tuple(range(node)), "input", f"node {node}"),
+                Decision(f"node_{node}/input", tuple(range(node)), "input", f"node {node}", wiring=True),
                 Decision(f"node_{node}/activation", self.activations, "activation", f"node {node}"),
             ]
         return tuple(found)

@@ -80,7 +80,7 @@ class SkipChain(Component):
             name = f"layer_{layer}"
             found.append(Decision(f"{name}/operation", self.operations, group=name))
             found += [
-                Decision(f"{name}/skip_{source}", ("none", "skip"), f"skip from {source}", name)
+                Decision(f"{name}/skip_{source}", ("none", "skip"), f"skip from {source}", name, wiring=True)
                 for source in self.sources(layer)
             ]
         return tuple(found)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -237,30 +237,43 @@ class SearchSpace:
 
         return self._within_limits(draw)
 
-    def _within_limits(self, draw: Callable[[], Architecture], what: str = "an architecture") -> Architecture:
-        """The first of at most 1,000 draws that keeps the limits."""
+    def _within_limits(self, draw: Callable[[], Architecture], of: Architecture | None = None) -> Architecture:
+        """The first of at most 1,000 draws (of neighbours `of` an architecture) that keeps the limits."""
         broken = ""
         for _ in range(_MOST_DRAWS):
             drawn = draw()
             if not (broken := self.broken(drawn)):
                 return drawn
+        what = "an architecture" if of is None else f"a neighbour of {of!s:.60}"
         raise SpaceError(
             f"space {self.name!r} must have {what} within its limits, got none in {_MOST_DRAWS:,} draws; the "
             f"last one: {broken}. Loosen the limit, or close what costs too much"
         )
 
-    def mutate(self, architecture: Architecture, rng: np.random.Generator) -> Architecture:
+    def mutate(
+        self, architecture: Architecture, rng: np.random.Generator, kinds: Sequence[Collection[int]] = ()
+    ) -> Architecture:
         """Changes one active decision, drawn uniformly, to another option; decisions that it activates are drawn.
+
+        Args:
+            architecture: what is changed.
+            rng: the source of chance.
+            kinds: places of decisions, kind by kind; a kind is drawn uniformly first, then a decision of it. A kind
+                with no active decision that has a second option is left out. Without kinds all decisions are alike.
 
         Raises:
             SpaceError: no active decision has a second option, or no neighbour keeps the limits in 1,000 draws.
         """
         places = [place for place in self._open if architecture.choices[place] is not None]
-        if not places:
+        groups = [group for kind in kinds if (group := [place for place in places if place in kind])]
+        if not places or (kinds and not groups):
             raise SpaceError(f"space {self.name!r} must have a decision with two options to mutate, got none active.")
-        return self._within_limits(
-            lambda: self._mutated(architecture, places, rng), f"a neighbour of {architecture!s:.60}"
-        )
+
+        def draw() -> Architecture:
+            drawn = groups[int(rng.integers(len(groups)))] if groups else places
+            return self._mutated(architecture, drawn, rng)
+
+        return self._within_limits(draw, of=architecture)
 
     def _mutated(self, architecture: Architecture, places: Sequence[int], rng: np.random.Generator) -> Architecture:
         choices = list(architecture.choices)

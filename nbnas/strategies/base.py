@@ -19,6 +19,8 @@ from nbnas.settings import Settings
 from nbnas.spaces import Architecture, SearchSpace
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from nbnas.networks import Supernet
     from nbnas.tasks.bound import BoundTask
 
@@ -106,16 +108,28 @@ class BlackBoxStrategy(Protocol):
 
 
 class DifferentiableStrategy(Protocol):
-    """A strategy that trains a supernet by gradient descent on weights and architecture weights."""
+    """A strategy that trains a supernet by gradient descent on weights and architecture weights.
+
+    Attributes:
+        supernet: what it trains now.
+    """
+
+    supernet: Supernet
 
     def epoch(self) -> Generator[Progress, None, Mapping[str, float]]:
         """One epoch; yields once a batch, returns metrics. Closing the generator stops within the batch."""
 
+    def mixture(self) -> Mapping[str, Tensor]:
+        """Row -> share of each option, shape (options,), differentiable in the architecture weights."""
+
     def probabilities(self) -> Mapping[str, Mapping[str, Mapping[str, float]]]:
-        """Group -> decision -> option -> softmax(alpha)."""
+        """Group -> decision -> option -> share; each row sums to 1."""
 
     def derive(self) -> Architecture:
         """The architecture that the architecture weights stand for now."""
+
+    def advance(self) -> Sequence[Event]:
+        """Called when an epoch was shown: may change what is searched, and says so."""
 
     def state_dict(self) -> dict[str, Any]:
         """All that is needed to go on exactly."""
@@ -162,6 +176,24 @@ class DifferentiableSettings(StrategySettings):
     """Settings of a strategy that trains a supernet."""
 
     differentiable: ClassVar[bool] = True
+
+    def check_space(self, space: SearchSpace, epochs: int | None) -> None:
+        """Refuses, before anything starts, a space or a number of epochs that it cannot search.
+
+        Args:
+            space: has a relaxed view.
+            epochs: of the budget; `None` when it is in seconds.
+
+        Raises:
+            SpaceError: the space does not fit.
+            SettingsError: the settings or the epochs do not.
+        """
+
+    def make_supernet(self, space: SearchSpace, task: BoundTask, seed: int) -> Supernet:
+        """The network that the strategy starts with, on the task's device."""
+        from nbnas.networks import Supernet
+
+        return Supernet(space, task, seed=seed)
 
     @abstractmethod
     def bind(
@@ -213,6 +245,16 @@ def score_of(evaluation: Evaluation) -> float:
             f"Combine them into one score, or use a strategy for several objectives"
         )
     return evaluation.score
+
+
+def check_changeable(space: SearchSpace) -> None:
+    """Raises `SettingsError` for a space that has one architecture, of which nothing can be changed."""
+    if all(len(decision.options) < 2 for decision in space.decisions):
+        raise SettingsError(
+            f"space must have a decision with two options to mutate, got none in {space.name!r}. Open one, or use "
+            "RandomSearch",
+            field="space",
+        )
 
 
 def frequencies(space: SearchSpace, architectures: Sequence[Architecture]) -> dict[str, dict[str, dict[str, float]]]:

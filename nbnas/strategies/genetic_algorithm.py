@@ -23,7 +23,6 @@ import numpy as np
 import numpy.typing as npt
 from typing_extensions import override
 
-from nbnas.errors import SettingsError
 from nbnas.events import Evaluation, Event, PopulationUpdated
 from nbnas.settings import setting
 from nbnas.spaces import Architecture, SearchSpace
@@ -33,6 +32,7 @@ from nbnas.strategies.base import (
     Failure,
     Proposal,
     Wait,
+    check_changeable,
     distribution_event,
     frequencies,
     score_of,
@@ -101,8 +101,7 @@ class GeneticAlgorithm(BlackBoxSettings):
 
     @override
     def bind(self, space: SearchSpace, rng: np.random.Generator) -> BlackBoxStrategy:
-        if all(len(decision.options) < 2 for decision in space.decisions):
-            raise SettingsError(f"space must have a decision with two options to mutate, got none in {space.name!r}.")
+        check_changeable(space)
         return _GeneticAlgorithm(self, space, rng)
 
     def probabilities(self, fitness: Sequence[float]) -> npt.NDArray[np.float64]:

@@ -19,11 +19,19 @@ from typing import Any, ClassVar
 import numpy as np
 from typing_extensions import override
 
-from nbnas.errors import SettingsError
 from nbnas.events import Evaluation, Event, PopulationUpdated
 from nbnas.settings import setting
 from nbnas.spaces import Architecture, SearchSpace
-from nbnas.strategies.base import BlackBoxSettings, BlackBoxStrategy, Done, Failure, Proposal, Wait, score_of
+from nbnas.strategies.base import (
+    BlackBoxSettings,
+    BlackBoxStrategy,
+    Done,
+    Failure,
+    Proposal,
+    Wait,
+    check_changeable,
+    score_of,
+)
 
 __all__ = ["LocalSearch"]
 
@@ -50,8 +58,7 @@ class LocalSearch(BlackBoxSettings):
 
     @override
     def bind(self, space: SearchSpace, rng: np.random.Generator) -> BlackBoxStrategy:
-        if all(len(decision.options) < 2 for decision in space.decisions):
-            raise SettingsError(f"space must have a decision with two options to change, got none in {space.name!r}.")
+        check_changeable(space)
         return _LocalSearch(self, space, rng)
 
 

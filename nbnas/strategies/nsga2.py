@@ -16,7 +16,6 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 from typing_extensions import override
 
-from nbnas.errors import SettingsError
 from nbnas.events import Evaluation, Event, PopulationUpdated
 from nbnas.front import dominates
 from nbnas.settings import setting
@@ -26,6 +25,7 @@ from nbnas.strategies.base import (
     BlackBoxStrategy,
     Failure,
     Proposal,
+    check_changeable,
     distribution_event,
     frequencies,
 )
@@ -51,8 +51,7 @@ class NSGA2(BlackBoxSettings):
 
     @override
     def bind(self, space: SearchSpace, rng: np.random.Generator) -> BlackBoxStrategy:
-        if all(len(decision.options) < 2 for decision in space.decisions):
-            raise SettingsError(f"space must have a decision with two options to mutate, got none in {space.name!r}.")
+        check_changeable(space)
         return _NSGA2(self, space, rng)
 
 

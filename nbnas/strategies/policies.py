@@ -2,6 +2,8 @@
 
 `LstmPolicy` follows Zoph & Le, Neural Architecture Search with Reinforcement Learning, ICLR 2017, arXiv:1611.01578: one
 decision after the other, the choice made before embedded as the next input, weights from U(-0.08, 0.08).
+Differs from the papers: each decision has an embedding and a head of its own, connections too; ENAS points at earlier
+layers by attention there, and draws weights from U(-0.1, 0.1), as NASNet does.
 `SoftmaxPolicy` has one independent softmax a decision, as in the REINFORCE of NAS-Bench-201 (arXiv:2001.00326).
 Both can flatten their logits by a temperature and bound them by a tanh constant, as ENAS does (arXiv:1802.03268, App.).
 """
@@ -17,9 +19,11 @@ import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
-from nbnas.spaces import SearchSpace
+from nbnas.spaces import Architecture, SearchSpace
 
-__all__ = ["LstmPolicy", "Policy", "SoftmaxPolicy", "Walk", "drawn", "make_policy", "most_probable"]
+__all__ = ["LstmPolicy", "Policy", "SoftmaxPolicy", "Walk", "drawn", "make_policy", "most_probable", "proposed"]
+
+_MOST_DRAWS = 100
 
 Pick = Callable[[int, Tensor], int]
 """From the place of a decision and the log-probabilities of its options, shape (options,), to a choice."""
@@ -36,12 +40,14 @@ class Walk(NamedTuple):
         log_probability: of all choices together, a scalar.
         entropy: the sum of the entropies of the rows that were met, in nats, a scalar.
         rows: for each active decision the probabilities of its options, shape (options,).
+        logs: their logarithms, with gradients.
     """
 
     choices: tuple[int | None, ...]
     log_probability: Tensor
     entropy: Tensor
     rows: dict[int, Tensor]
+    logs: dict[int, Tensor]
 
 
 class Policy(nn.Module):
@@ -75,7 +81,7 @@ class Policy(nn.Module):
         """Makes all active choices with `pick`, in the order of the space."""
         choices: list[int | None] = [None] * len(self.space.decisions)
         log_probability, entropy = torch.zeros(()), torch.zeros(())
-        rows = {}
+        rows, logs = {}, {}
         memory = self.begin()
         for place in range(len(choices)):
             if not self.space.active(place, choices):
@@ -90,9 +96,9 @@ class Policy(nn.Module):
             choices[place] = choice
             log_probability = log_probability + row[choice]
             entropy = entropy - (row.exp() * row).sum()
-            rows[place] = row.detach().exp()
+            rows[place], logs[place] = row.detach().exp(), row
             memory = self.chose(place, choice, memory)
-        return Walk(tuple(choices), log_probability, entropy, rows)
+        return Walk(tuple(choices), log_probability, entropy, rows, logs)
 
     def follow(self, choices: Sequence[int | None]) -> Walk:
         """The walk that makes the given choices, with gradients."""
@@ -128,15 +134,16 @@ class SoftmaxPolicy(Policy):
 
 
 class LstmPolicy(Policy):
-    """An LSTM cell over the decisions; each has an embedding of its options and a linear head."""
+    """LSTM layers over the decisions; each has an embedding of its options and a linear head."""
 
-    def __init__(self, space: SearchSpace, generator: torch.Generator, hidden: int) -> None:
+    def __init__(self, space: SearchSpace, generator: torch.Generator, hidden: int, layers: int = 1) -> None:
         super().__init__(space)
         counts = [len(decision.options) for decision in space.decisions]
         self.cell = nn.LSTMCell(hidden, hidden)
         self.start = nn.Parameter(torch.empty(hidden))
         self.embeddings = nn.ParameterList(torch.empty(count, hidden) for count in counts)
         self.heads = nn.ModuleList(nn.Linear(hidden, count) for count in counts)
+        self.upper = nn.ModuleList(nn.LSTMCell(hidden, hidden) for _ in range(layers - 1))
         with torch.no_grad():
             for parameter in self.parameters():
                 parameter.uniform_(-0.08, 0.08, generator=generator)
@@ -144,13 +151,16 @@ class LstmPolicy(Policy):
     @override
     def begin(self) -> Memory:
         zeros = torch.zeros(1, self.cell.hidden_size)
-        return self.start, zeros, zeros
+        return self.start, *[zeros] * (2 * (1 + len(self.upper)))
 
     @override
     def logits(self, place: int, memory: Memory) -> tuple[Tensor, Memory]:
-        seen, hidden, cell = memory
-        hidden, cell = self.cell(seen.unsqueeze(0), (hidden, cell))
-        return self.heads[place](hidden).squeeze(0), (seen, hidden, cell)
+        seen, states = memory[0], memory[1:]
+        below, kept = seen.unsqueeze(0), []
+        for layer, cell in enumerate((self.cell, *self.upper)):
+            below, inner = cell(below, (states[2 * layer], states[2 * layer + 1]))
+            kept += [below, inner]
+        return self.heads[place](below).squeeze(0), (seen, *kept)
 
     @override
     def chose(self, place: int, choice: int, memory: Memory) -> Memory:
@@ -164,9 +174,11 @@ def make_policy(
     hidden: int,
     temperature: float,
     tanh_constant: float,
+    layers: int = 1,
 ) -> Policy:
     """The policy that settings ask for: `lstm` or `softmax`."""
-    made: Policy = LstmPolicy(space, generator, hidden) if controller == "lstm" else SoftmaxPolicy(space, generator)
+    lstm = controller == "lstm"
+    made: Policy = LstmPolicy(space, generator, hidden, layers) if lstm else SoftmaxPolicy(space, generator)
     made.temperature, made.tanh_constant = temperature, tanh_constant
     return made
 
@@ -180,6 +192,22 @@ def drawn(policy: Policy, rng: np.random.Generator) -> Walk:
         return int(np.searchsorted(cumulative, rng.random() * cumulative[-1], side="right").clip(max=len(row) - 1))
 
     return policy.walk(pick)
+
+
+@torch.no_grad()
+def proposed(policy: Policy, rng: np.random.Generator) -> tuple[Architecture, float]:
+    """An architecture drawn from the policy that keeps the limits of its space, and its log-probability.
+
+    What breaks a limit is drawn anew; after 100 draws in a row that do, one is drawn uniformly instead.
+    """
+    space = policy.space
+    for _ in range(_MOST_DRAWS):
+        walk = drawn(policy, rng)
+        architecture = Architecture(space.digest, walk.choices)
+        if not space.broken(architecture):
+            return architecture, float(walk.log_probability)
+    architecture = space.sample(rng)
+    return architecture, float(policy.follow(architecture.choices).log_probability)
 
 
 @torch.no_grad()

@@ -3,8 +3,9 @@
 Schulman et al., Proximal Policy Optimization Algorithms, 2017, arXiv:1707.06347, Eq. 7 (clipped surrogate), as used by
 Zoph et al., Learning Transferable Architectures for Scalable Image Recognition (NASNet), CVPR 2018, arXiv:1707.07012,
 and Tan et al., MnasNet, CVPR 2019, arXiv:1807.11626, whose reward stands in `nbnas.objectives.CostReward`.
-Differs from the papers: one LSTM layer; the advantage of all choices of an architecture is its reward minus a moving
-average of earlier rewards; no value network. A trial that fails teaches nothing.
+Differs from the papers: an architecture is one action, so that the ratio is that of all its choices together and is
+clipped as a whole; its advantage is its reward minus a moving average of earlier rewards, without a value network. A
+trial that fails teaches nothing. What breaks a limit of the space is drawn anew, which the gradient does not consider.
 """
 
 from __future__ import annotations
@@ -74,22 +75,25 @@ class _Ppo:
         )
         self.optimizer = torch.optim.Adam(self.policy.parameters(), lr=settings.learning_rate)
         self.baseline: float | None = None
-        self.asked: dict[str, float] = {}  # log-probability of what was proposed, when it was proposed
+        # Log-probabilities of what was proposed, when it was proposed; of one architecture the earliest first.
+        self.asked: dict[str, list[float]] = {}
         self.batch: list[tuple[str, float, float]] = []  # architecture, old log-probability, advantage
         self.told = 0
 
     def ask(self) -> Proposal:
-        from nbnas.strategies.policies import drawn
+        from nbnas.strategies.policies import proposed
 
-        walk = drawn(self.policy, self.rng)
-        architecture = Architecture(self.space.digest, walk.choices)
-        self.asked[str(architecture)] = float(walk.log_probability)
+        architecture, log_probability = proposed(self.policy, self.rng)
+        self.asked.setdefault(str(architecture), []).append(log_probability)
         return Proposal(architecture, operator="policy")
 
     def tell(self, trial: int, proposal: Proposal, answer: Evaluation | Failure) -> Sequence[Event]:
         self.told += 1
         text = str(proposal.architecture)
-        old = self.asked.get(text)
+        waiting = self.asked.get(text, [])
+        old = waiting.pop(0) if waiting else None
+        if not waiting:
+            self.asked.pop(text, None)
         if isinstance(answer, Failure):
             return ()
         reward = score_of(answer)
@@ -103,8 +107,6 @@ class _Ppo:
         events: list[Event] = [PolicyUpdated(trial, reward, before, reward - before, float(walk.entropy.detach()))]
         if len(self.batch) >= self.settings.batch:
             self._update()
-            answered = {text for text, _, _ in self.batch}
-            self.asked = {text: old for text, old in self.asked.items() if text not in answered}
             self.batch = []
             from nbnas.strategies.policies import most_probable
 
@@ -133,9 +135,9 @@ class _Ppo:
                 self.optimizer.step()
 
     def draw(self, rng: np.random.Generator) -> Architecture:
-        from nbnas.strategies.policies import drawn
+        from nbnas.strategies.policies import proposed
 
-        return Architecture(self.space.digest, drawn(self.policy, rng).choices)
+        return proposed(self.policy, rng)[0]
 
     def state_dict(self) -> dict[str, Any]:
         return {
@@ -143,7 +145,7 @@ class _Ppo:
             "policy": self.policy.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "baseline": self.baseline,
-            "asked": dict(self.asked),
+            "asked": {text: list(old) for text, old in self.asked.items()},
             "batch": [list(item) for item in self.batch],
             "told": self.told,
         }
@@ -153,6 +155,6 @@ class _Ppo:
         self.policy.load_state_dict(state["policy"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.baseline = state["baseline"]
-        self.asked = dict(state["asked"])
+        self.asked = {text: list(old) for text, old in state["asked"].items()}
         self.batch = [(text, old, advantage) for text, old, advantage in state["batch"]]
         self.told = state["told"]

@@ -5,8 +5,9 @@ arXiv:1611.02167: an agent chooses decision after decision; Q-learning (Eq. 3) w
 replay, Q at 0.5 at the start, the schedule of epsilon of Table 2, scaled to `trials`; the reward is the final score.
 Watkins, Learning from Delayed Rewards, 1989.
 Differs from the paper: what the agent sees before a decision is what the component of the space says (`state`), by
-default the choice before it. An architecture that was tried before is drawn anew, up to 100 times, instead of being
-looked up. A trial that fails teaches nothing.
+default the choice before it. A new reward is learnt once before the replay, which alone brings it in Algorithm 1. An
+architecture that was tried before, or breaks a limit of the space, is drawn anew, up to 100 times; the paper looks the
+former up and learns again. A trial that fails teaches nothing.
 """
 
 from __future__ import annotations
@@ -49,7 +50,9 @@ class QLearning(BlackBoxSettings):
     learning_rate: float = setting(0.01, "Step size of Q.", above=0, maximum=1)
     discount: float = setting(1.0, "Worth of a reward one decision later.", minimum=0, maximum=1)
     initial: float = setting(0.5, "Q at the start.", minimum=-1e6, maximum=1e6)
-    replay: int = setting(128, "Architectures of the past that are learnt again after each trial.", minimum=0)
+    replay: int = setting(
+        128, "Architectures of the past that are learnt again after each trial.", minimum=0, maximum=100_000
+    )
 
     @override
     def bind(self, space: SearchSpace, rng: np.random.Generator) -> BlackBoxStrategy:
@@ -79,7 +82,7 @@ class _QLearning:
         epsilon = self.settings.epsilon(self.asked)
         self.asked += 1
         for _ in range(_MOST_DRAWS):
-            drawn = self._walk(self.rng, epsilon)
+            drawn = self._kept(self.rng, epsilon)
             if str(drawn) not in self.seen:
                 break
         self.seen.add(str(drawn))
@@ -99,7 +102,15 @@ class _QLearning:
         return [ValuesUpdated("Q", self.told, values), *distribution_event("policy", self.told, {"policy": policy})]
 
     def draw(self, rng: np.random.Generator) -> Architecture:
-        return self._walk(rng, self.settings.epsilon(self.asked))
+        return self._kept(rng, self.settings.epsilon(self.asked))
+
+    def _kept(self, rng: np.random.Generator, epsilon: float) -> Architecture:
+        """A walk that keeps the limits of the space; one drawn uniformly where 100 do not."""
+        for _ in range(_MOST_DRAWS):
+            walked = self._walk(rng, epsilon)
+            if not self.space.broken(walked):
+                return walked
+        return self.space.sample(rng)
 
     def _walk(self, rng: np.random.Generator, epsilon: float) -> Architecture:
         choices: list[int | None] = [None] * len(self.space.decisions)

@@ -58,6 +58,14 @@ PRESETS = (
         {"epochs": 20},
     ),
     Preset(
+        "Evolution with inherited weights: transformers on topics, after AutoBERT-Zero",
+        Pick("transformer"),
+        Pick("topics"),
+        Pick("RegularizedEvolution", {"population": 8, "tournament": 3, "mutation": "amoebanet"}),
+        Pick("Training", {"epochs": 1, "batch": 32, "learning_rate": 0.2, "inherit": True}),
+        {"trials": 40},
+    ),
+    Preset(
         "Random search: chains on sequences (MNIST-1D)",
         Pick("chain", {"max_depth": 3}),
         Pick("mnist1d"),

@@ -9,11 +9,14 @@ import numpy as np
 import pytest
 import torch
 
+from nbnas import spaces, tasks
 from nbnas.errors import RunError, SettingsError, TrialError
 from nbnas.evaluators import SharedWeights
 from nbnas.events import EpochFinished, TrialFinished
 from nbnas.networks.mixed_operation import MixedOperation
+from nbnas.networks.recalibration import recalibrate
 from nbnas.processes import Budget
+from nbnas.seeds import seed_of
 from nbnas.session import start
 from nbnas.spec import RunSpec
 from nbnas.strategies import Proposal, RandomSearch, Reinforce
@@ -167,6 +170,55 @@ def test_a_part_of_valid_is_drawn_anew_for_each_trial_and_is_the_same_again(task
     assert whole[0] == whole[1] == whole[2]  # valid has 12 items
 
 
+def test_a_recalibrated_score_is_that_of_statistics_of_train(task):
+    """Against the network by hand; the 2 batches of 8 that were taken are the first of an order of the seed."""
+    evaluator = bound(task, normalisation="recalibrated", recalibration_batches=2)
+    epoch(evaluator, Draws("2-3-2-3-2-3"))
+    architecture = NB201.architecture("2-3-2-3-2-3")
+    network = evaluator.supernet.extract(architecture)
+    order = torch.Generator().manual_seed(seed_of(0, "recalibration"))
+    taken = [x for x, _ in task.batches(task.train, 8, order)][:2]
+    assert list(recalibrate(network, taken)) == [1, 2]
+    with torch.no_grad():
+        expected = task.metrics(network(task.valid.x), task.valid.y)
+    before = copied(evaluator)
+    for trial in (1, 2):
+        found = scored(evaluator, architecture, trial).metrics
+        assert found["valid_loss"] == pytest.approx(expected["loss"], rel=1e-5)
+        assert found["valid_accuracy"] == expected["accuracy"]
+    assert changed(evaluator, before) == (set(), False)
+    assert len(list(evaluator.evaluate(3, Proposal(architecture)))) == 3  # progress: 2 batches and the score
+    assert len(list(bound(task, normalisation="recalibrated").evaluate(3, Proposal(architecture)))) == 4  # 24 / 8 there
+
+
+@pytest.mark.parametrize("normalisation", ["recalibrated", "batch"])
+def test_a_recalibrated_score_of_all_items_is_the_mean_of_the_scores_of_its_parts(task, normalisation):
+    """So the score of an item does not depend on the others; with batch statistics it does."""
+    evaluator = bound(task, normalisation=normalisation)
+    epoch(evaluator, Draws("2-3-2-3-2-3"))
+    architecture = NB201.architecture("2-3-2-3-2-3")
+    whole, losses = task.valid, []
+    expected = scored(evaluator, architecture).metrics["valid_loss"]
+    for part in (slice(0, 3), slice(3, 12)):
+        task.valid = TensorSplit(whole.x[part], whole.y[part])
+        losses.append(scored(evaluator, architecture).metrics["valid_loss"])
+    gap = abs((3 * losses[0] + 9 * losses[1]) / 12 - expected)
+    assert gap < 1e-5 if normalisation == "recalibrated" else gap > 1e-3
+
+
+def test_recalibration_takes_train_alone(task):
+    one, two = (bound(task, normalisation="recalibrated") for _ in range(2))
+    epoch(one, Draws("2-3-2-3-2-3"))
+    two.load_state_dict(one.state_dict())
+    architecture = NB201.architecture("2-3-2-3-2-3")
+    before = scored(one, architecture).metrics
+    other = copy.copy(task)
+    other.train = TensorSplit(task.train.x + 1.5 * torch.randn_like(task.train.x), task.train.y)
+    two.task = other
+    assert scored(one, architecture).metrics == before
+    assert abs(scored(two, architecture).metrics["valid_loss"] - before["valid_loss"]) > 1e-3
+
+
 def test_the_learning_rate_falls_by_a_cosine_and_restarts_after_10_and_30_epochs(task):
     """ENAS: T_0 = 10, T_mul = 2; torch's own schedule."""
     evaluator = bound(task)
@@ -207,8 +259,35 @@ def test_a_score_that_is_nan_fails_the_trial(task):
 def test_settings_that_do_not_fit():
     with pytest.raises(SettingsError, match=r"learning_rate_end must be at most learning_rate \(0\.01\), got 0\.02"):
         SharedWeights(learning_rate=0.01, learning_rate_end=0.02)
-    with pytest.raises(SettingsError, match="draws must be one of strategy, uniform, got 'random'"):
+    with pytest.raises(SettingsError, match="draws must be one of strategy, uniform, fair, got 'random'"):
         SharedWeights(draws="random")
+
+
+@pytest.mark.parametrize(
+    ("space", "items", "settings", "message"),
+    [
+        (
+            spaces.darts(cells=3, nodes=2),
+            images,
+            {"draws": "fair"},
+            "draws must be strategy or uniform for space 'darts'",
+        ),
+        (
+            spaces.recurrent(nodes=2, width=4, embedding=4),
+            lambda: tasks.characters(items=100, length=4),
+            {"normalisation": "recalibrated"},
+            "normalisation must be batch for space 'recurrent'",
+        ),
+    ],
+    ids=["fair", "recalibrated"],
+)
+def test_settings_that_do_not_fit_the_space_are_refused_before_anything_starts(
+    space, items, settings, message, nbnas_home
+):
+    spec = RunSpec(space, items(), RandomSearch(), SharedWeights(**settings), Budget(epochs=1), device="cpu")
+    with pytest.raises(SettingsError, match=message):
+        start(spec)
+    assert not list(nbnas_home.glob("**/run.db"))
 
 
 @pytest.mark.parametrize("strategy", [RandomSearch(), Reinforce(hidden=4)], ids=lambda one: type(one).__name__)

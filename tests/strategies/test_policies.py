@@ -10,8 +10,9 @@ import pytest
 import torch
 from scipy import stats
 
-from nbnas.spaces import Architecture, CellNetwork, SearchSpace
-from nbnas.strategies import Reinforce
+from nbnas.events import Evaluation
+from nbnas.spaces import Architecture, CellNetwork, Limit, SearchSpace
+from nbnas.strategies import Ppo, QLearning, Reinforce
 from nbnas.strategies.policies import LstmPolicy
 
 PLAIN = SearchSpace("plain", CellNetwork(3, ("none", "skip", "conv_1x1")))
@@ -87,6 +88,58 @@ def test_the_lstm_starts_as_published(space):
     values = torch.cat([parameter.detach().flatten() for parameter in policy.parameters()])
     assert values.abs().max() <= 0.08
     assert values.std() == pytest.approx(0.16 / math.sqrt(12), rel=0.02)
+
+
+def test_upper_layers_follow_those_below_as_in_torch(double_precision, space):
+    """Zoph & Le 2017: two layers of 35; against `nn.LSTM` with the same weights, fed the same vectors."""
+    policy = LstmPolicy(space, torch.Generator().manual_seed(0), 35, layers=2)
+    reference = torch.nn.LSTM(35, 35, num_layers=2)
+    with torch.no_grad():
+        for layer, cell in enumerate((policy.cell, *policy.upper)):
+            for name, parameter in cell.named_parameters():
+                getattr(reference, f"{name}_l{layer}").copy_(parameter)
+        one = list(space.enumerate())[-1]
+        walk = policy.follow(one.choices)
+        active = [place for place, choice in enumerate(one.choices) if choice is not None]
+        vectors = [policy.start, *(policy.embeddings[place][one.choices[place]] for place in active[:-1])]
+        outputs, _ = reference(torch.stack(vectors).unsqueeze(1))
+        for place, output in zip(active, outputs, strict=True):
+            assert torch.allclose(policy.heads[place](output[0]).softmax(0), walk.rows[place], atol=1e-12)
+    assert len(active) > 1
+
+
+def test_a_second_layer_leaves_the_start_of_the_first_alone(space):
+    one, two = (LstmPolicy(space, torch.Generator().manual_seed(0), 4, layers=layers) for layers in (1, 2))
+    assert torch.equal(one.cell.weight_ih, two.cell.weight_ih)
+    assert all(torch.equal(a, b) for a, b in zip(one.embeddings, two.embeddings, strict=True))
+
+
+LIMITED = SearchSpace("limited", CellNetwork(3, ("none", "skip", "conv_1x1", "conv_3x3")), limits=(Limit(maximum=2e5),))
+"""27 of 64 architectures keep the limit."""
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [Reinforce(controller="softmax"), Ppo(controller="softmax", batch=2, minibatch=2), QLearning(trials=10)],
+    ids=lambda one: type(one).__name__,
+)
+def test_proposals_and_draws_keep_the_limits_of_the_space(settings):
+    strategy = settings.bind(LIMITED, np.random.default_rng(0))
+    rng = np.random.default_rng(1)
+    for trial in range(1, 31):
+        proposal = strategy.ask()
+        assert not LIMITED.broken(proposal.architecture)
+        assert not LIMITED.broken(strategy.draw(rng))
+        strategy.tell(trial, proposal, Evaluation({"valid_accuracy": 0.5}, (0.5,)))
+
+
+def test_a_policy_that_is_sure_of_what_is_forbidden_proposes_something_else():
+    strategy = Reinforce(controller="softmax").bind(LIMITED, np.random.default_rng(0))
+    with torch.no_grad():
+        for row in strategy.policy.theta:
+            row[3] = 100.0  # a 3x3 convolution on each edge
+    assert LIMITED.broken(Architecture(LIMITED.digest, (3, 3, 3)))
+    assert not LIMITED.broken(strategy.ask().architecture)
 
 
 def test_the_softmax_policy_starts_almost_uniform(space):

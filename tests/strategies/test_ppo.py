@@ -9,7 +9,7 @@ import torch
 from nbnas.errors import SettingsError
 from nbnas.events import Evaluation, PolicyUpdated
 from nbnas.spaces import CellNetwork, SearchSpace
-from nbnas.strategies import Ppo, Proposal, Reinforce
+from nbnas.strategies import Failure, Ppo, Proposal, Reinforce
 
 SPACE = SearchSpace("two edges", CellNetwork(nodes=2, operations=("none", "skip", "conv_1x1")))
 
@@ -68,7 +68,7 @@ def shifted(advantage, ratio):
     """The step on one architecture whose probability has become `ratio` times what it was when it was proposed."""
     strategy, (proposal,) = bound([0.0])
     strategy.baseline = 0.0
-    strategy.asked = {text: old - float(np.log(ratio)) for text, old in strategy.asked.items()}
+    strategy.asked = {text: [old[0] - float(np.log(ratio))] for text, old in strategy.asked.items()}
     start = flat(strategy.policy)
     tell(strategy, [proposal], [advantage])
     return float((flat(strategy.policy) - start).norm())
@@ -109,6 +109,58 @@ def test_nothing_moves_before_the_batch_is_full():
     tell(strategy, proposals[:2], [0.3, 0.9])
     assert torch.equal(flat(strategy.policy), start)
     assert len(strategy.batch) == 2
+
+
+def test_one_architecture_proposed_twice_has_the_probability_of_each_time():
+    """Answers to equal proposals are told apart by their order: what was proposed first is answered first."""
+    strategy, (proposal,) = bound([0.0], batch=3, minibatch=3)
+    first = float(strategy.policy.follow(proposal.architecture.choices).log_probability.detach())
+    with torch.no_grad():
+        strategy.policy.theta[0][proposal.architecture.choices[0]] += 2.0
+    while (again := strategy.ask()) != proposal:
+        strategy.tell(9, again, Failure("nan", "it was"))
+    second = float(strategy.policy.follow(proposal.architecture.choices).log_probability.detach())
+    assert second > first + 0.5
+    strategy.tell(1, proposal, scored(0.5))
+    strategy.tell(2, again, scored(0.7))
+    assert [old for _, old, _ in strategy.batch] == pytest.approx([first, second], abs=1e-6)
+    assert strategy.asked == {}
+
+
+def test_what_failed_is_forgotten():
+    strategy, proposals = bound([0.0] * 3)
+    for trial, proposal in enumerate(proposals, start=1):
+        assert strategy.tell(trial, proposal, Failure("nan", "it was")) == ()
+    assert strategy.asked == {}
+    assert strategy.batch == []
+
+
+def test_a_batch_is_passed_over_in_minibatches_each_reward_once_a_pass():
+    """5 passes over 6 rewards in minibatches of 4 and 2: 10 steps."""
+    rewards = [0.1, 0.9, 0.3, 0.7, 0.5, 0.2]
+    strategy, proposals = bound(rewards, epochs=5, minibatch=4)
+    sizes, steps = [], []
+    stack = torch.stack
+    step = strategy.optimizer.step
+    strategy.optimizer.step = lambda: (steps.append(1), step())
+
+    def stacked(losses):
+        sizes.append(len(losses))
+        return stack(losses)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch, "stack", stacked)
+        tell(strategy, proposals, rewards)
+    assert sizes == [4, 2] * 5
+    assert len(steps) == 10
+    assert strategy.batch == []
+
+
+def test_the_defaults_are_those_of_nasnet():
+    """Zoph et al. 2018: one LSTM layer of 100, Adam 3.5e-4, entropy 1e-5, average of rewards 0.95; clip 0.2 of PPO."""
+    made = Ppo()
+    assert (made.controller, made.hidden, made.clip) == ("lstm", 100, 0.2)
+    assert (made.learning_rate, made.entropy_weight, made.baseline_decay) == (3.5e-4, 1e-5, 0.95)
 
 
 @pytest.mark.parametrize("controller", ["lstm", "softmax"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from nbnas import spaces
 from nbnas.events import Evaluation, ValuesUpdated
 from nbnas.spaces import CellNetwork, SearchSpace
 from nbnas.strategies import Proposal, QLearning
@@ -56,6 +57,51 @@ def test_the_target_is_the_best_that_can_follow_not_what_did_follow():
     assert strategy.q["edge_1_2|edge_0_2=conv_1x1"] == [0.9, 0.1, 0.0]
     assert strategy.q["edge_0_2|edge_0_1=skip"][2] == 0.9
     assert strategy.q["edge_0_1|"][1] == 0.9
+
+
+def test_a_terminal_choice_is_worth_its_reward_alone_and_no_other_is_rewarded():
+    """Nothing follows the last choice; with discount 0 nothing of the reward arrives before it."""
+    strategy = bound(replay=0, learning_rate=1.0, discount=0.0, initial=0.5)
+    strategy.tell(1, Proposal(SPACE.architecture("1-2-0")), scored(0.9))
+    assert strategy.q["edge_1_2|edge_0_2=conv_1x1"][0] == 0.9
+    assert strategy.q["edge_0_2|edge_0_1=skip"][2] == 0.0
+    assert strategy.q["edge_0_1|"][1] == 0.0
+
+
+def test_the_last_choice_of_a_shorter_architecture_is_terminal_too():
+    """Where decisions are conditional, the reward comes with the last active one: Q(s, a) = reward at rate 1."""
+    space = spaces.chain(2, 1, widths=(4, 8), kernels=(3,), dense_widths=(8,), activations=("relu",))
+    for architecture in space.enumerate():
+        strategy = bound(space, replay=0, learning_rate=1.0, initial=0.0)
+        strategy.tell(1, Proposal(architecture), scored(0.7))
+        active = [place for place, choice in enumerate(architecture.choices) if choice is not None]
+        assert len(strategy.q) == len(active)
+        for place in active:
+            row = strategy.q[space.state(place, architecture.choices)]
+            assert row[architecture.choices[place]] == 0.7
+            assert sum(row) == 0.7
+
+
+def test_the_replay_draws_uniformly_from_all_of_the_past(monkeypatch):
+    """Algorithm 1: so many architectures after each trial, with replacement, the new one among them."""
+    strategy = bound(replay=300)
+    learnt = []
+    monkeypatch.setattr(strategy, "_learn", lambda architecture, reward: learnt.append(str(architecture)))
+    for trial, text in enumerate(("0-0-0", "1-0-0", "2-0-0"), start=1):
+        learnt.clear()
+        strategy.tell(trial, Proposal(SPACE.architecture(text)), scored(0.5))
+        assert learnt[0] == text
+        assert len(learnt) == 301
+    counts = [learnt[1:].count(text) for text in ("0-0-0", "1-0-0", "2-0-0")]
+    assert sum(counts) == 300
+    assert min(counts) > 60  # five standard deviations below 100
+
+
+def test_the_defaults_are_those_of_the_published_code():
+    """Q learning rate 0.01, discount 1, Q 0.5 at the start, 128 architectures a replay; 2,700 models."""
+    made = QLearning()
+    assert (made.learning_rate, made.discount, made.initial) == (0.01, 1.0, 0.5)
+    assert (made.replay, made.trials) == (128, 2700)
 
 
 def test_with_epsilon_0_it_takes_the_highest_value_and_with_1_anything():

@@ -12,24 +12,27 @@ from scipy import stats
 from nbnas import spaces
 from nbnas.errors import SettingsError
 from nbnas.events import DistributionUpdated, Evaluation, PopulationUpdated
+from nbnas.spaces import Cell, Head, Network, SearchSpace, Stem
 from nbnas.strategies import Failure, RegularizedEvolution
+from nbnas.testing import check_strategy
 
 SPACE = spaces.nas_bench_201()
 FALSE_ALARM = 1e-6
 """Of each chi-square test, were its draws not fixed by a seed."""
 
 
-def bound(population, tournament, seed=0):
-    return RegularizedEvolution(population=population, tournament=tournament).bind(SPACE, np.random.default_rng(seed))
+def bound(population, tournament, seed=0, space=SPACE, **settings):
+    settings = RegularizedEvolution(population=population, tournament=tournament, **settings)
+    return settings.bind(space, np.random.default_rng(seed))
 
 
 def scored(value):
     return Evaluation({"valid_accuracy": value}, (value,))
 
 
-def grown(population, tournament, fitness, seed=0):
+def grown(population, tournament, fitness, seed=0, **settings):
     """A strategy that was told of as many first members as it wants."""
-    strategy = bound(population, tournament, seed)
+    strategy = bound(population, tournament, seed, **settings)
     for trial, value in enumerate(fitness, start=1):
         strategy.tell(trial, strategy.ask(), scored(value))
     return strategy
@@ -167,3 +170,175 @@ def test_several_objectives_are_refused_with_a_remedy():
     strategy = bound(3, 2)
     with pytest.raises(SettingsError, match=r"objectives must be exactly one for this strategy, got 2\. Combine"):
         strategy.tell(1, strategy.ask(), Evaluation({}, (0.5, 0.6)))
+
+
+# -- the mutations of the paper ----------------------------------------------------------------------------------------
+
+CELLS = SearchSpace("cells", Network((Stem(2), Cell(nodes=2, pairs="any"), Head())))
+"""Of each of two nodes: an input and an operation, twice."""
+PAIRS = SearchSpace("pairs", Network((Stem(2), Cell(nodes=2), Head())))
+"""Of each of two nodes: a pair of inputs, for the first node only one, and two operations."""
+
+
+def children(asked, space=CELLS, **settings):
+    """A member of a population of one and its children, of which none is told."""
+    strategy = grown(1, 1, [0.5], space=space, mutation="amoebanet", **settings)
+    return strategy.population[0].architecture, [strategy.ask() for _ in range(asked)]
+
+
+@pytest.mark.parametrize("space", [CELLS, PAIRS], ids=["four inputs", "one input"])
+def test_a_hidden_state_an_operation_or_nothing_is_mutated_with_the_probabilities_of_the_paper(space):
+    """Real et al. 2019, Methods Details: identity 0.05, the other mutations alike, each place and option alike.
+
+    Were all decisions alike, the only open pair would change as often as each of the four operations.
+    """
+    parent, found = children(8_000, space)
+    expected = {parent.choices: 0.05}
+    decisions = list(enumerate(space.decisions))
+    for kind in (True, False):
+        places = [place for place, decision in decisions if decision.wiring is kind and len(decision.options) > 1]
+        for place in places:
+            others = [
+                option for option in range(len(space.decisions[place].options)) if option != parent.choices[place]
+            ]
+            for option in others:
+                child = (*parent.choices[:place], option, *parent.choices[place + 1 :])
+                expected[child] = 0.95 / 2 / len(places) / len(others)
+    assert sum(expected.values()) == pytest.approx(1)
+    counts = Counter(proposal.architecture.choices for proposal in found)
+    assert set(counts) <= set(expected)
+    assert stats.chisquare(
+        [counts[child] for child in expected], [share * len(found) for share in expected.values()]
+    ).pvalue > FALSE_ALARM  # fmt: skip
+
+
+@pytest.mark.parametrize("space", [CELLS, spaces.darts(), spaces.amoebanet(), spaces.enas_macro(layers=3)])
+def test_a_child_names_its_mutation_and_the_decision(space):
+    parent, found = children(200, space)
+    kinds = set()
+    for proposal in found:
+        changed = [
+            decision
+            for decision, old, new in zip(space.decisions, parent.choices, proposal.architecture.choices, strict=True)
+            if old != new
+        ]
+        kind, _, name = proposal.operator.partition(" mutation")
+        kinds.add(kind)
+        assert [f" of {decision.name}" for decision in changed] == ([name] if name else [])
+        assert [{True: "hidden state", False: "operation"}[decision.wiring] for decision in changed] == (
+            [] if kind == "identity" else [kind]
+        )
+    assert kinds == {"hidden state", "operation", "identity"}
+
+
+def test_the_inputs_of_nodes_are_known_to_the_spaces():
+    """By the names that they have in each space; no other decision is one."""
+    known = {
+        "darts": lambda name: name.endswith("/inputs"),
+        "nasnet": lambda name: name.endswith("_input"),
+        "recurrent": lambda name: name.endswith("/input"),
+        "graph": lambda name: name.endswith("/input"),
+        "enas_macro": lambda name: "/skip_" in name,
+        "nas_bench_201": lambda name: False,
+        "mlp": lambda name: False,
+        "transformer": lambda name: False,
+    }
+    for name, is_input in known.items():
+        space = spaces.CATALOGUE[name]()
+        wiring = [decision.name for decision in space.decisions if decision.wiring]
+        assert wiring == [decision.name for decision in space.decisions if is_input(decision.name)]
+
+
+def test_without_inputs_all_mutations_are_of_operations():
+    _, found = children(2_000, SPACE)
+    counts = Counter(proposal.operator.partition(" mutation")[0] for proposal in found)
+    assert set(counts) == {"operation", "identity"}
+    assert stats.binomtest(counts["identity"], 2_000, 0.05).pvalue > FALSE_ALARM
+
+
+def test_an_operation_names_what_was_changed_and_not_what_that_made_active():
+    space = spaces.chain(max_depth=3, max_dense=0)
+    _, found = children(300, space)
+    assert {"operation mutation of depth"} < {proposal.operator for proposal in found}
+    for proposal in found:
+        space.validate(proposal.architecture)
+
+
+def test_by_default_children_are_those_of_one_mutation_of_the_space():
+    """The same draws from the same generator: what runs have stored is repeated."""
+    strategy = grown(6, 3, [0.2, 0.5, 0.1, 0.9, 0.4, 0.3], seed=7)
+    rng = np.random.default_rng(7)
+    members = [SPACE.sample(rng) for _ in range(6)]
+    assert [member.architecture for member in strategy.population] == members
+    for _ in range(20):
+        drawn = rng.integers(6, size=3)
+        parent = max(drawn, key=lambda place: strategy.population[place].fitness)
+        proposal = strategy.ask()
+        assert proposal.architecture == SPACE.mutate(members[parent], rng)
+        assert (proposal.parents, proposal.operator) == ((parent + 1,), "mutation")
+    assert set(strategy.state_dict()) == {"rng", "population", "told"}
+
+
+# -- the control without ageing ----------------------------------------------------------------------------------------
+
+
+def worth(trial):
+    """Another number below 0.6 for each of 53 trials in a row."""
+    return (trial * 37 % 53 + 0.5) / 100
+
+
+def test_without_ageing_the_worst_of_the_sample_dies_and_not_the_oldest():
+    """Real et al. 2019, Methods: the worst of the random sample, though the child may be worse still."""
+    population, tournament = 6, 3
+    fitness = [0.9, 0.1, 0.5, 0.7, 0.3, 0.6]
+    strategy = grown(population, tournament, fitness, seed=3, ageing=False)
+    alive = dict(enumerate(fitness, start=1))
+    best = []
+    for trial in range(7, 60):
+        rng = np.random.default_rng()
+        rng.bit_generator.state = strategy.state_dict()["rng"]
+        trials = [member.trial for member in strategy.population]
+        sample = {trials[place] for place in rng.integers(population, size=tournament)}
+        proposal = strategy.ask()
+        assert proposal.parents == (max(sample, key=alive.__getitem__),)
+        (died,) = change(strategy.tell(trial, proposal, scored(worth(trial)))).died
+        assert died == min(sample, key=lambda one: (alive[one], one))
+        del alive[died]
+        alive[trial] = worth(trial)
+        best.append(max(alive.values()))
+    assert set(alive) == {member.trial for member in strategy.population}
+    assert best == [0.9] * len(best)
+
+
+def test_a_sample_whose_worst_is_dead_already_loses_its_next_worst():
+    """Both samples are all of the population, so the two answers kill the two worst, in any order."""
+    for order in ((4, 5), (5, 4)):
+        strategy = bound(3, 3, ageing=False)
+        for trial, value in enumerate((0.5, 0.1, 0.3), start=1):
+            strategy.tell(trial, strategy.ask(), scored(value))
+        strategy.rng = np.random.default_rng(next(seed for seed in range(10_000) if whole(seed)))
+        proposals = {trial: strategy.ask() for trial in (4, 5)}
+        died = [change(strategy.tell(trial, proposals[trial], scored(0.9))).died for trial in order]
+        assert died == [(2,), (3,)]
+        assert strategy.state_dict()["pending"] == []
+
+
+def whole(seed):
+    """Whether two tournaments in a row draw all three members."""
+    strategy = grown(3, 3, [0.5, 0.1, 0.3], ageing=False)
+    strategy.rng = np.random.default_rng(seed)
+    for _ in range(2):
+        strategy.ask()
+    return all(len(sample) == 3 for _, _, sample in strategy.pending)
+
+
+def test_a_failed_child_kills_nobody_without_ageing():
+    strategy = grown(3, 2, [0.1, 0.2, 0.3], ageing=False)
+    assert not strategy.tell(4, strategy.ask(), Failure("nan", "it was"))
+    assert strategy.state_dict()["pending"] == []
+    assert len(strategy.population) == 3
+
+
+@pytest.mark.parametrize("settings", [{"mutation": "amoebanet"}, {"ageing": False}])
+def test_it_keeps_the_promises_of_a_strategy(settings):
+    check_strategy(RegularizedEvolution(population=6, tournament=3, **settings), trials=20)

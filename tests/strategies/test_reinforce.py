@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 import torch
 
+from nbnas import spaces
+from nbnas.errors import SettingsError
 from nbnas.events import DistributionUpdated, Evaluation, PolicyUpdated
 from nbnas.strategies import Failure, Proposal, Reinforce
 
@@ -103,6 +105,123 @@ def test_the_entropy_bonus_ascends_the_entropy(strategy, space, controller):
         expected = slope(policy, start, direction, lambda now: float(now.follow(one.choices).entropy.detach()))
         assert float(step @ direction) == pytest.approx(0.5 * expected, abs=1e-7)
     assert step.norm() > 1e-3
+
+
+@pytest.mark.parametrize("entropy_weight", [0.0, 0.5])
+def test_a_minibatch_step_is_the_mean_of_the_steps_of_its_rewards(strategy, space, controller, entropy_weight):
+    """ENAS: gradients are averaged over so many architectures, all taken at one policy; nothing moves before."""
+    settings = {"controller": controller, "hidden": 3, "entropy_weight": entropy_weight}
+    policy, start = strategy.policy, flat(strategy.policy)
+    strategy.baseline = Fixed(0.2)
+    told = [(one, 0.1 * place**2) for place, one in enumerate(list(space.enumerate())[::9])]
+    assert len(told) >= 3
+    strategy.settings = Reinforce(**settings)
+    single = torch.zeros_like(start)
+    for one, reward in told:
+        strategy.tell(1, Proposal(one), scored(reward))
+        single += flat(policy) - start
+        put(policy, start)
+    strategy.settings = Reinforce(aggregate=len(told), **settings)
+    for one, reward in told:
+        assert torch.equal(flat(policy), start)
+        strategy.tell(1, Proposal(one), scored(reward))
+    assert torch.allclose(flat(policy) - start, single / len(told), atol=1e-12)
+    assert (single / len(told)).norm() > 1e-3
+    assert strategy.waiting == []
+
+
+def test_a_failed_trial_is_not_waited_for(space, controller):
+    """A minibatch is so many rewards, not so many trials."""
+    strategy = Reinforce(controller=controller, hidden=3, aggregate=2).bind(space, np.random.default_rng(0))
+    before = flat(strategy.policy)
+    strategy.tell(1, strategy.ask(), scored(0.4))
+    strategy.tell(2, strategy.ask(), Failure("nan", "it was"))
+    assert torch.equal(flat(strategy.policy), before)
+    strategy.tell(3, strategy.ask(), scored(0.9))
+    assert not torch.equal(flat(strategy.policy), before)
+
+
+def test_a_late_answer_is_taken_at_the_policy_of_then(strategy, space):
+    """The score function is that of the policy when the answer comes, not of the one that proposed."""
+    policy, architectures = strategy.policy, list(space.enumerate())
+    strategy.baseline = Fixed(0.0)
+    late = Proposal(architectures[5])
+    old = torch.autograd.grad(policy.follow(late.architecture.choices).log_probability, list(policy.parameters()),
+                              materialize_grads=True, allow_unused=True)  # fmt: skip
+    strategy.tell(2, Proposal(architectures[1]), scored(0.8))
+    moved = flat(policy)
+    now = torch.autograd.grad(policy.follow(late.architecture.choices).log_probability, list(policy.parameters()),
+                              materialize_grads=True, allow_unused=True)  # fmt: skip
+    strategy.tell(1, late, scored(0.6))
+    step = flat(policy) - moved
+    assert torch.allclose(step, 0.6 * torch.cat([one.flatten() for one in now]), atol=1e-12)
+    assert not torch.allclose(step, 0.6 * torch.cat([one.flatten() for one in old]), atol=1e-3)
+
+
+def test_the_baseline_lowers_the_variance_of_the_step_and_not_its_mean(strategy, rewards):
+    """Rewards around 10: exactly, over all architectures. The mean is held by the test of the mean step."""
+    policy, start = strategy.policy, flat(strategy.policy)
+
+    def variance(baseline):
+        strategy.baseline = Fixed(baseline)
+        weighted, squares = torch.zeros_like(start), 0.0
+        for one, reward in rewards.items():
+            with torch.no_grad():
+                probability = math.exp(float(policy.follow(one.choices).log_probability))
+            strategy.tell(1, Proposal(one), scored(10 + reward))
+            step = flat(policy) - start
+            weighted += probability * step
+            squares += probability * float(step @ step)
+            put(policy, start)
+        return squares - float(weighted @ weighted), weighted
+
+    (without, mean), (with_it, same) = variance(0.0), variance(10.0)
+    assert with_it < without / 10
+    assert torch.allclose(mean, same, atol=1e-9)
+
+
+MACRO = spaces.enas_macro(layers=4, channels=2)
+"""Skip connections: one of layer 2, two of layer 3, three of layer 4."""
+
+
+def test_the_skip_penalty_is_the_divergence_from_the_prior(double_precision):
+    """ENAS: KL(policy ‖ 0.4), summed over the skip connections of a layer, the mean over layers; weight 0.8."""
+    made = Reinforce(controller="softmax", entropy_weight=0.0, skip_weight=0.8).bind(MACRO, np.random.default_rng(0))
+    made.optimizer = torch.optim.SGD(made.policy.parameters(), lr=1.0)
+    made.baseline = Fixed(0.0)
+    rng = np.random.default_rng(1)
+    places = [place for place, one in enumerate(MACRO.decisions) if "skip" in one.name]
+    assert len(places) == 6
+    with torch.no_grad():
+        for row in made.policy.theta:
+            row.copy_(torch.from_numpy(rng.normal(size=len(row))))
+    before = [row.detach().numpy().copy() for row in made.policy.theta]
+    made.tell(1, made.ask(), scored(0.0))  # no advantage: the penalty alone
+    for place, (row, old) in enumerate(zip(made.policy.theta, before, strict=True)):
+        step = row.detach().numpy() - old
+        if place not in places:
+            assert np.abs(step).max() == 0
+            continue
+        share = np.exp(old) / np.exp(old).sum()
+        ratio = np.log(share / np.array([0.6, 0.4]))
+        gradient = share * (ratio - (share * ratio).sum())  # of KL by the logits
+        assert step == pytest.approx(-0.8 * gradient / 3, abs=1e-12)
+        assert np.abs(step).max() > 1e-3
+
+
+def test_the_skip_penalty_alone_leads_to_the_prior():
+    settings = Reinforce(controller="softmax", learning_rate=0.1, entropy_weight=0.0, skip_weight=0.8, skip_rate=0.25)
+    made = settings.bind(MACRO, np.random.default_rng(0))
+    for trial in range(150):
+        made.tell(trial, made.ask(), scored(0.5))
+    for row, decision in zip(made.policy.theta, MACRO.decisions, strict=True):
+        if "skip" in decision.name:
+            assert float(row.softmax(0)[1].detach()) == pytest.approx(0.25, abs=0.02)
+
+
+def test_a_skip_penalty_without_skip_connections_is_refused(space):
+    with pytest.raises(SettingsError, match=rf"skip_weight must be 0 for space '{space.name}', which has no decisions"):
+        Reinforce(skip_weight=0.8).bind(space, np.random.default_rng(0))
 
 
 def updates(strategy, values):
