@@ -63,6 +63,8 @@ METHODS = {
     "local search, starts as the first one": Method(strategies.LocalSearch(restart=10)),
     "genetic algorithm (P=10, elite 1)": Method(strategies.GeneticAlgorithm(population=10)),
     "genetic algorithm (10 + 10)": Method(strategies.GeneticAlgorithm(population=10, survival="plus")),
+    "BANANAS": Method(strategies.Bananas(), 50, slow=True),
+    "Optuna, TPE": Method(strategies.OptunaSampler(), 100, slow=True),
 }
 
 

@@ -180,9 +180,9 @@ def _table(sources: Path) -> str:
     rows.sort(key=lambda row: (order.index(row[2]), row[1]))
     heads = ("strategy", "class", "family", "reference", "needs a relaxed view", "several objectives")
     intro = _prose(
-        "One page each, from one template: idea, reference and what differs from it, equation, settings, what is logged, "
-        "implementation, results. `make docs` writes the pages from the code and from `sources/`. Shared weights are a "
-        "way to score; they are listed because with them a strategy becomes a one-shot search."
+        "One page each, from one template: idea, reference and what differs from it, equation, settings, what is "
+        "logged, implementation, results. `make docs` writes the pages from the code and from `sources/`. Shared "
+        "weights are a way to score; they are listed because with them a strategy becomes a one-shot search."
     )
     return f"# Strategies\n\n{intro}\n\n{_markdown(heads, rows)}\n"
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -48,13 +50,19 @@ def made(kind, **values):
 
 def outside(info):
     """Values next to each bound of a field, on the wrong side; for options, one that is none."""
-    step = 1 if info.type is int else 1e-9
+    kind = info.item or info.type
+    step = 1 if kind is int else 1e-9
     limits = info.limits
     found = [limits["minimum"] - step] if "minimum" in limits else []
     found += [limits["maximum"] + max(step, abs(limits["maximum"]) * 1e-9)] if "maximum" in limits else []
     found += [limits[name] for name in ("above", "below") if name in limits]
-    found = [info.type(value) if info.type in (int, float) else value for value in found]
+    found = [kind(value) if kind in (int, float) else value for value in found]
     return [*found, *(["no such option"] if info.options else [])]
+
+
+def given(info, value):
+    """What is passed for a value of a field: a list has it as its item."""
+    return [value] if info.type is tuple else value
 
 
 def of_another_kind(info):
@@ -73,7 +81,8 @@ def of_another_kind(info):
 
 @each_field
 def test_a_value_out_of_range_or_of_another_kind_is_refused_with_field_value_and_range(kind, info):
-    cases = [(value, info.range_text) for value in outside(info)] + [(value, "") for value in of_another_kind(info)]
+    cases = [(given(info, value), info.range_text) for value in outside(info)]
+    cases += [(value, "") for value in of_another_kind(info)]
     for value, expected in cases:
         with pytest.raises(SettingsError) as caught:
             made(kind, **{info.name: value})
@@ -84,16 +93,16 @@ def test_a_value_out_of_range_or_of_another_kind_is_refused_with_field_value_and
     assert len(cases) > 1
 
 
+HARMLESS = {("SharedWeights", "score_items"), ("PDarts", "skip_limit")}
+"""Counts that are compared with how many there are."""
+
+
 @each_field
 def test_a_number_has_a_lower_bound_and_a_count_an_upper_one(kind, info):
     """Counts that nothing bounds would fill the memory; some are bounded by another field or by the data."""
     if info.type in (int, float):
         assert {"minimum", "above"} & set(info.limits), "needs minimum or above"
-    if (
-        info.type is int
-        and "maximum" not in info.limits
-        and (kind.__name__, info.name) != ("SharedWeights", "score_items")
-    ):
+    if info.type is int and "maximum" not in info.limits and (kind.__name__, info.name) not in HARMLESS:
         with pytest.raises(SettingsError, match=rf"{info.name} must be .*got 1000000000000000000"):
             made(kind, **{info.name: 10**18})
 
@@ -122,7 +131,7 @@ def test_a_file_names_the_place(kind):
     where = "spec.json: /strategy"
     for info in field_infos(kind):
         for value in outside(info):
-            settings = {**NEEDED.get(kind.__name__, {}), info.name: value}
+            settings = {**NEEDED.get(kind.__name__, {}), info.name: given(info, value)}
             with pytest.raises(SettingsError, match=rf"^{where}/settings/{info.name}: {info.name} must be"):
                 read({"kind": kind.__name__, "settings": settings}, where)
     with pytest.raises(
@@ -298,6 +307,25 @@ def test_a_space_with_nothing_to_change_is_refused_where_children_are_changed_pa
         r"space must have a decision with two options to mutate, got none in 'closed'\. Open one, or use RandomSearch"
     )
     refused(lambda: search(CLOSED, None, kind(), tabular(texts_of(CLOSED, 1))), "space", said, nbnas_home)
+
+
+SOURCES = sorted(
+    path for name in ("strategies", "evaluators") for path in Path(nb.__file__).parent.glob(f"{name}/*.py")
+)
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_every_refusal_in_the_code_names_a_field_and_rules_between_fields_a_remedy(path):
+    """Read from the source, since not all of them can be provoked here."""
+    calls = [node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)]
+    for call in calls:
+        keywords = {keyword.arg for keyword in call.keywords}
+        name = getattr(call.func, "attr", getattr(call.func, "id", ""))
+        if name == "fail":
+            assert "remedy" in keywords, f"{path.name}, line {call.lineno}"
+        if name == "SettingsError":
+            # A name that is taken and a package that is missing are no fields.
+            assert "field" in keywords or path.name in ("base.py", "optuna_sampler.py"), f"{path.name}, {call.lineno}"
 
 
 # -- by mouse ----------------------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """The benchmarks on tiny sizes: that they measure what they say. Their figures stand in benchmarks/README.md."""
 
 import importlib.util
+import itertools
 import sys
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 import nbnas as nb
 from nbnas.evaluators import Table
 from nbnas.spaces import nas_bench_201
+from nbnas.spaces.catalogue.graph import from_links
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
 
@@ -79,10 +81,106 @@ def test_published_table_has_the_published_optimum(data, space):
     assert 80 < result.queries < 140
 
 
-def test_absent_data_are_named(monkeypatch, tmp_path):
+def test_settings_are_tried_on_seeds_that_the_table_does_not_report():
+    bench = load("nas_bench_201")
+    assert bench.TRIED_SEEDS[0] >= max(method.seeds for method in bench.METHODS.values())
+    assert all(method.seeds == len(bench.TRIED_SEEDS) for method in bench.TRIED.values())
+
+
+@pytest.mark.parametrize(
+    ("name", "table"), [("nas_bench_201", "nasbench201/nb201"), ("nas_bench_graph", "nasbench_gr")]
+)
+def test_absent_data_are_named(monkeypatch, tmp_path, name, table):
     monkeypatch.setenv("NBNAS_DATA", str(tmp_path))
-    with pytest.raises(SystemExit, match="NBNAS_DATA must be a folder with nasbench201/nb201"):
-        load("nas_bench_201").data_folder()
+    with pytest.raises(SystemExit, match=f"NBNAS_DATA must be a folder with {table}"):
+        bench = load(name)
+        (bench.data_folder if name == "nas_bench_201" else bench.data_file)()
+
+
+@pytest.fixture(scope="module")
+def graph_bench():
+    """A table with a row for each pair of operations at the first two nodes: valid is the row, test falls with it."""
+    bench = load("nas_bench_graph")
+    lookup = np.zeros((2, 3, 4, 9, 9, 9, 9), dtype=np.int16)
+    lookup += np.arange(81, dtype=np.int16).reshape(9, 9, 1, 1)
+    rows = np.arange(81.0)
+    return bench.Bench(lookup, rows, 90 - rows)
+
+
+def test_random_search_over_a_whole_table_gives_the_test_of_the_best_by_validation(data):
+    """And not the best test, which the methods of the paper are credited with."""
+    bench = load("nas_bench_graph")
+    read = bench.load(data / "nasbench_graph" / "nbgraph.npz", "cora")
+    operations = nb.spaces.graph().component.operations[:2]
+    space = nb.spaces.graph(operations=operations)  # 24 · 2^4 ways to write a network
+    rows = np.unique(read.lookup[..., :2, :2, :2, :2])
+    best = rows[read.valid[rows].argmax()]
+    found = bench.search(nb.strategies.RandomSearch(), space, read, seed=0, queries=6000)
+    assert found.different == len(rows)
+    assert (found.valid, found.test) == (read.valid[best], read.test[best])
+    assert found.best_test == read.test[rows].max() > found.test
+
+
+def test_graph_rows_are_those_of_links_and_operations(data):
+    """The row of an architecture is that of the links and operations that the table itself names."""
+    bench = load("nas_bench_graph")
+    path = data / "nasbench_graph" / "nbgraph.npz"
+    read, space = bench.load(path, "arxiv"), nb.spaces.graph()
+    names = space.component.operations
+    with np.load(path) as arrays:
+        links, operations = arrays["link"].tolist(), arrays["ops"].tolist()
+    for row in range(0, len(links), 131):
+        named = [names[place] for place in operations[row]]
+        assert read.row(from_links(space, links[row], named)) == row
+    assert read.row(from_links(space, (0, 0, 1, 2), ["skip"] * 4)) == -1
+    assert read.written().sum() == 24 * 9**4 - 24
+
+
+def test_published_graph_tables_have_the_published_optimum(data):
+    bench = load("nas_bench_graph")
+    read = bench.load(data / "nasbench_graph" / "nbgraph.npz", "cora")
+    assert f"{read.test.max():.2f}" == "83.13"
+    mean, deviation = bench.best_of_draws(read, np.ones(len(read.valid)))
+    assert mean == pytest.approx(80.05, abs=0.2)  # published: 80.05 ± 1.19
+    assert deviation == pytest.approx(1.19, abs=0.1)
+
+
+def test_expectation_of_the_best_of_draws_is_that_of_all_draws(graph_bench):
+    bench = load("nas_bench_graph")
+    tied = bench.Bench(graph_bench.lookup, np.array([1.0, 2.0, 2.0]), np.array([5.0, 7.0, 11.0]))
+    weights = np.array([0.5, 0.2, 0.3])
+    expected = [0.0, 0.0]
+    for drawn in itertools.product(range(3), repeat=3):
+        test = tied.test[drawn[int(np.argmax(tied.valid[list(drawn)]))]]
+        expected[0] += weights[list(drawn)].prod() * test
+        expected[1] += weights[list(drawn)].prod() * test**2
+    mean, deviation = bench.best_of_draws(tied, 7 * weights, draws=3)
+    assert mean == pytest.approx(expected[0])
+    assert deviation == pytest.approx((expected[1] - expected[0] ** 2) ** 0.5)
+
+
+def test_every_proposal_is_a_query_and_a_missing_row_a_failure(graph_bench):
+    bench = load("nas_bench_graph")
+    lookup = graph_bench.lookup.copy()
+    lookup[..., :8, :, :, :] = -1  # the first operation must be skip, the last one
+    rare = bench.Bench(lookup, graph_bench.valid, graph_bench.test)
+    space = nb.spaces.graph()
+    for seed in range(2):
+        strategy = nb.strategies.RandomSearch().bind(space, bench.generator(seed, "strategy"))
+        drawn = [row for _ in range(100) if (row := rare.row(strategy.ask().architecture)) >= 0]
+        found = bench.search(nb.strategies.RandomSearch(), space, rare, seed)
+        assert 0 < len(drawn) < 30
+        assert found == bench.Result(max(drawn), 90 - max(drawn), 90 - min(drawn), len(set(drawn)))
+
+
+def test_all_quick_methods_search_the_graph_table(graph_bench):
+    bench = load("nas_bench_graph")
+    space = nb.spaces.graph()
+    for method in bench.METHODS.values():
+        if not method.slow:
+            found = [bench.search(method.settings, space, graph_bench, seed) for seed in range(2)]
+            assert all(result.test == 90 - result.valid for result in found)
+            assert bench.summary(found)["valid"]["mean"] > 70
 
 
 def test_paired_interval_is_the_t_interval():
@@ -159,3 +257,13 @@ def test_the_supernet_benchmark_compares_two_steps_that_learn():
     found, seconds = bench.ratios("nas-bench-201", 1, shrink=8)
     assert len(found) == 1
     assert min(*found, seconds) > 0
+
+
+def test_honesty_is_measured_in_epochs_and_the_hessian_as_often_as_it_is_due():
+    bench = load("honesty")
+    space = nb.spaces.nas_bench_201(channels=2, cells=1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bench, "SEARCHES", {"tiny": lambda: (space, nb.tasks.digits())})
+        found = bench.shares("tiny", 1)
+    assert all(value > 0 for value in found.values())
+    assert found["scheduled"] == pytest.approx(found["eigenvalue"] * 21 / 60)  # 8 batches: epochs 1, 3, 6, …, 60

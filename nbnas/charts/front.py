@@ -79,7 +79,7 @@ def _axes(state: RunState, count: int) -> tuple[Axis, ...]:
 
 
 def draw(data: FrontData) -> Figure:
-    """Diamonds on stairs for the front of two objectives, faint dots for all trials; of more, one plot a pair."""
+    """Diamonds on stairs for the front, faint dots for all trials; of more than two objectives one plot a pair."""
     if len(data.axes) < 2:
         return empty("Front", "The trials that no other is better than will appear here.")
     count = len(data.members)
@@ -93,24 +93,28 @@ def draw(data: FrontData) -> Figure:
         title += f"; {len(shown)} of {len(pairs)} pairs of objectives"
     plots = [
         Multiple(
-            f"{plain(data.axes[b].name, 20)} over {plain(data.axes[a].name, 20)}",
+            _short(data.axes[b]),
             [
                 {**trace, "showlegend": number == 0}
-                for trace in _traces(data, a, b, stairs=False, key=f" {number}" if number else "")
+                for trace in _traces(data, a, b, size=6, key=f" {number}" if number else "")
             ],
-            axis(_words(data.axes[a]), nticks=4),
-            axis(_words(data.axes[b]), nticks=5),
+            axis(_short(data.axes[a]), nticks=4),
+            axis("", nticks=5),
         )
         for number, (a, b) in enumerate(shown)
     ]
-    return multiples(title, plots, 3)
+    return multiples(title, plots, 2)
 
 
 def _words(of: Axis) -> str:
     return f"{plain(of.name, 30)} ({'lower' if of.minimize else 'higher'} is better)"
 
 
-def _traces(data: FrontData, a: int, b: int, *, stairs: bool, key: str = "") -> list[Figure]:
+def _short(of: Axis) -> str:
+    return f"{plain(of.name, 30)} {'↓' if of.minimize else '↑'}"
+
+
+def _traces(data: FrontData, a: int, b: int, *, size: float = 9, stairs: bool = False, key: str = "") -> list[Figure]:
     def trace(name: str, words: str, values: Sequence[Sequence[float]], **style: Any) -> Figure:
         x = tuple(data.axes[a].shown(value[a]) for value in values)
         y = tuple(data.axes[b].shown(value[b]) for value in values)
@@ -118,7 +122,7 @@ def _traces(data: FrontData, a: int, b: int, *, stairs: bool, key: str = "") -> 
 
     tried = trace(
         "tried", "all trials", [values for _, values in data.tried if len(values) == len(data.axes)],
-        mode="markers", marker={"symbol": "circle", "size": 5, "color": SKY, "opacity": 0.45}, hoverinfo="skip",
+        mode="markers", marker={"symbol": "circle", "size": size / 2, "color": SKY, "opacity": 0.45}, hoverinfo="skip",
     )  # fmt: skip
     found = [tried]
     if stairs:
@@ -126,7 +130,7 @@ def _traces(data: FrontData, a: int, b: int, *, stairs: bool, key: str = "") -> 
         found.append(
             trace("stairs", "", _stairs(data.members), mode="lines", line=line, showlegend=False, hoverinfo="skip")
         )
-    marker = {"symbol": "diamond", "size": 9, "color": VERMILLION}
+    marker = {"symbol": "diamond", "size": size, "color": VERMILLION}
     members = [
         ("front", "front", [member for member in data.members if member.violation <= 0], marker),
         ("broken", "front, breaks a constraint", [m for m in data.members if m.violation > 0],

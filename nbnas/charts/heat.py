@@ -69,6 +69,7 @@ def heat_map(
         "colorscale": [list(stop) for stop in SCALE],
         "colorbar": {
             "thickness": 8, "len": 1, "outlinewidth": 0, "tickfont": {"size": 10}, "tickvals": list(ticks),
+            "tickformat": ".3~g",
         },
     }  # fmt: skip
     cells = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from nbnas.charts import distribution, epochs, front, honesty, option_lines, policy, population, score, values
+from nbnas.charts import distribution, epochs, front, honesty, option_lines, policy, population, schedule, score, values
 from nbnas.charts.figure import Figure
 from nbnas.state import RunState
 
@@ -37,7 +37,8 @@ def _tall(rows: int) -> int:
 
 
 def _pairs(objectives: int) -> int:
-    return 320 if objectives <= 3 else 560
+    """The height of one plot, of two rows of plots, or of three."""
+    return 270 if objectives < 3 else 440 if objectives == 3 else 620
 
 
 PANELS = (
@@ -45,6 +46,10 @@ PANELS = (
     Panel("front", "Front", front.data, front.draw, front.ready, lambda data: _pairs(len(data.axes))),
     Panel("epochs", "Training of the shared weights", epochs.data, epochs.draw, lambda state: bool(state.epochs)),
     Panel("honesty", "Honesty of the relaxation", honesty.data, honesty.draw, honesty.ready, lambda data: 440),
+    Panel(
+        "schedule", "Schedule of the strategy", schedule.data, schedule.draw, schedule.ready,
+        lambda data: 270 if len(data.series) < 3 else 440,
+    ),
     Panel(
         "values", "Values of options", values.data, values.draw,
         lambda state: state.values is not None, lambda data: _tall(len(data.rows)),

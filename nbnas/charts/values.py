@@ -56,5 +56,4 @@ def draw(data: ValueData) -> Figure:
         return " ".join(filter(None, (name, number, star)))
 
     title = f"{plain(data.source, 20)} after trial {data.step}: what options are worth, {BEST} the best"
-    ticks = [float(f"{end:.3g}") for end in (low, (low + high) / 2, high)]
-    return heat_map(title, data.rows, write, low=low, high=high, ticks=ticks)
+    return heat_map(title, data.rows, write, low=low, high=high, ticks=(low, (low + high) / 2, high))

@@ -32,6 +32,9 @@ class Claim(NamedTuple):
         how = ", ".join(filter(None, (self.kind, self.margin)))
         return f"CLAIM {self.name} holds ({how}): {self.sentence}"
 
+    def _ipython_display_(self) -> None:
+        """Nothing: it was printed when it was made, and would stand there twice at the end of a cell."""
+
 
 def claim(
     name: str,

@@ -94,7 +94,13 @@ def chart(
         lines: by name the points of each line.
         dots: by name the points of each cloud.
         x_range, y_range: ends of the axes; of the points when `None`.
+
+    Raises:
+        SettingsError: the name of an axis is empty, or longer than there is room.
     """
+    for name in (x, y):
+        if not 0 < len(name) <= 40:
+            raise SettingsError(f"axis must be named by 1..40 characters, got {name!r:.80}; in chart.")
     traces: list[Figure] = []
     for kind, groups in (("lines", lines or {}), ("markers", dots or {})):
         for name, (across, up) in groups.items():

@@ -129,7 +129,7 @@ def make_network(
     seed: int | None,
     channel_share: int = 1,
 ) -> nn.Module:
-    """Builds the network of the options `chosen`, or the relaxed one; `channel_share` as of `Context`, else as there."""
+    """Builds the network of the options `chosen`, or the relaxed one (`channel_share`: see `Context`), as `build`."""
     check_form(form)
     shape = _shape(space, task)
     context = Context(

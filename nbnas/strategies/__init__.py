@@ -13,6 +13,7 @@ from nbnas.strategies.base import (
     StrategySettings,
     Wait,
 )
+from nbnas.strategies.bayesian_optimization import BayesianOptimization
 from nbnas.strategies.darts import Darts
 from nbnas.strategies.drnas import DrNas
 from nbnas.strategies.fair_darts import FairDarts
@@ -35,6 +36,7 @@ __all__ = [
     "NSGA2",
     "STRATEGIES",
     "Bananas",
+    "BayesianOptimization",
     "BlackBoxSettings",
     "BlackBoxStrategy",
     "Darts",

@@ -82,4 +82,6 @@ class Gdas(RelaxedSettings):
     def check(self) -> None:
         super().check()
         if self.temperature_end > self.temperature:
-            self.fail("temperature_end", f"at most temperature ({self.temperature:g})")
+            self.fail(
+                "temperature_end", f"at most temperature ({self.temperature:g})", remedy="Lower it or raise temperature"
+            )

@@ -127,7 +127,8 @@ class Ranking:
             if len(states) > _MOST_STATES:
                 raise SettingsError(
                     f"conditions must be such that at most {_MOST_STATES:,} cases are open at a time for a grid "
-                    f"search, got {len(states):,} at {decision.name}; in space {space.name!r}. Use RandomSearch"
+                    f"search, got {len(states):,} at {decision.name}; in space {space.name!r}. Use RandomSearch",
+                    field="space",
                 )
         # From behind: how many architectures each state can still become.
         self._counts: list[dict[_State, int]] = [dict.fromkeys(states, 1)]

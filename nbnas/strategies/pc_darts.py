@@ -80,7 +80,7 @@ class _PcDarts(Relaxed):
 
 
 def _edges_by_node(space: SearchSpace) -> dict[str, list[str]]:
-    """Node -> the rows of the edges that lead to it, such as `normal/3` -> `normal/edge_0_3`, …"""
+    """Node -> the rows of the edges that lead to it, such as `normal/edge_0_3` to `normal/3`."""
     nodes: dict[str, list[str]] = {}
     for row in space.rows:
         if (named := _EDGE.match(row.name)) is not None:

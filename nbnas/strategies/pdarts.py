@@ -202,7 +202,8 @@ class PDarts(RelaxedSettings):
         stages = len(self.more_cells)
         for name in ("kept", "skip_dropout"):
             if len(getattr(self, name)) != stages or not stages:
-                self.fail(name, f"one value for each stage of more_cells ({stages})")
+                expected = f"one value for each stage of more_cells ({stages})"
+                self.fail(name, expected, remedy="Give as many as more_cells has")
         if list(self.kept) != sorted(self.kept, reverse=True):
             self.fail("kept", "falling from stage to stage", remedy="What is dropped does not come back")
 

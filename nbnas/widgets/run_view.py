@@ -162,10 +162,14 @@ class RunView(ipywidgets.VBox):
 
         copied, cell = self.run.read(copy)
         self._cell.update(incumbent.draw(self.run.space, cell))
-        for panel, data in copied:
+        heights = [panel.height(data) for panel, data in copied]
+        for number, (panel, data) in enumerate(copied):
             figure = panel.draw(data)
+            start = number - number % 2  # those that stand side by side are of one height
+            height = max(heights[start : start + 2])
             if panel.key not in self._charts:
-                self._charts[panel.key] = LiveChart(panel.label, panel.height(data))
+                self._charts[panel.key] = LiveChart(panel.label, height)
+            _set(self._charts[panel.key], height, "height")
             self._charts[panel.key].update(figure)
         wanted = tuple(self._charts[panel.key] for panel, _ in copied)
         _set(self._grid, wanted, "children")

@@ -19,9 +19,10 @@ table = nb.evaluators.Tabular({
     "flops": [9 * sum(cost[c] * (1 + p % 3) for p, c in enumerate(one.choices)) for one in every],
 })
 """
-DARTS = """import nbnas as nb
+P_DARTS = """import nbnas as nb
 run = nb.search(nb.spaces.nas_bench_201(channels=8, cells=1), nb.tasks.digits(),
-                nb.strategies.Darts(alpha_learning_rate=0.02), budget=nb.Budget(epochs=60), name="gradients")
+                nb.strategies.PDarts(alpha_learning_rate=0.02, batch=64, more_cells=(0, 3, 6), alpha_after=0.0),
+                budget=nb.Budget(epochs=15), name="gradients")
 run"""
 Q_LEARNING = """run = nb.search(space, None, nb.strategies.QLearning(trials=200), table,
                 budget=nb.Budget(trials=100_000))
@@ -42,7 +43,7 @@ END = "run.stop(); run.wait(); print(run.status)"
 
 TRIALS, EPOCHS = HOLD.format(trials=120, epochs=0), HOLD.format(trials=0, epochs=6)
 FAMILIES = {
-    "gradients": ([DARTS, EPOCHS], {"Honesty of the relaxation": 5, "Training of the shared weights": 3}),
+    "gradients": ([P_DARTS, EPOCHS], {"Honesty of the relaxation": 5, "Schedule of the strategy": 1}),
     "q-learning": ([TABLE, Q_LEARNING, TRIALS], {"Values of options": 2, "Score of each trial": 2}),
     "two objectives": ([TABLE, NSGA2.format(more=""), TRIALS], {"Front": 3}),
     "three objectives": ([TABLE, NSGA2.format(more='minimize=("parameters", "flops")'), TRIALS], {"Front": 6}),

@@ -157,8 +157,10 @@ def test_three_objectives_are_three_pairs():
     shown = front.data(several(vectors, Pareto(minimize=("parameters", "flops"))))
     figure = front.draw(shown)
     assert [note["text"] for note in figure["layout"]["annotations"]] == [
-        "parameters over valid_accuracy", "flops over valid_accuracy", "flops over parameters",
+        "parameters ↓", "flops ↓", "flops ↓",
     ]  # fmt: skip
+    axes = [figure["layout"][name]["title"]["text"] for name in ("xaxis", "xaxis2", "xaxis3")]
+    assert axes == ["valid_accuracy ↑", "valid_accuracy ↑", "parameters ↓"]
     assert {trace["xaxis"] for trace in figure["data"]} == {"x", "x2", "x3"}
     assert sum(trace["showlegend"] for trace in figure["data"]) == 2
     last = [trace for trace in figure["data"] if trace["xaxis"] == "x3" and trace["name"] == "front"]

@@ -15,6 +15,13 @@ def test_a_claim_that_holds_prints_one_line_without_measured_values(capsys):
     assert made.name == "05.2"
 
 
+def test_a_claim_at_the_end_of_a_cell_does_not_stand_there_twice(capsys):
+    made = course.claim("05.2", "The mean stays.", True)
+    capsys.readouterr()
+    made._ipython_display_()
+    assert capsys.readouterr().out == ""
+
+
 @pytest.mark.parametrize(
     ("margin", "words"),
     [(1.9, "margin below 2 sd"), (2.0, "margin above 2 sd"), (9.99, "margin above 5 sd"), (1e6, "margin above 100 sd")],
@@ -100,3 +107,9 @@ def test_a_figure_shows_its_numbers_axes_and_words():
     assert (
         len({(trace["line"]["dash"] if "line" in trace else trace["marker"]["symbol"]) for trace in drawn["data"]}) == 2
     )
+
+
+@pytest.mark.parametrize("name", ["", "n" * 41])
+def test_an_axis_has_a_name_for_which_there_is_room(name):
+    with pytest.raises(SettingsError, match=r"axis must be named by 1\.\.40 characters"):
+        course.chart("Title", "x", name, lines={"a": ([0, 1], [2, 3])})

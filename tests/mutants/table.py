@@ -575,6 +575,20 @@ MUTANTS = [
         f"{_TESTS}fbnet.py::test_the_temperature_falls_exponentially_over_90_epochs_scaled_to_the_budget",
     ),
     Mutant(
+        "The edges into a node do not compete in PC-DARTS.",
+        "strategies/pc_darts.py",
+        'self.alpha[f"beta/{node}"].softmax(dim=0).unbind()',
+        'self.alpha[f"beta/{node}"].sigmoid().unbind()',
+        f"{_TESTS}pc_darts.py::test_the_weights_of_the_edges_into_each_node_sum_to_one",
+    ),
+    Mutant(
+        "Other channels bypass the operations of PC-DARTS than those that do not pass them.",
+        "networks/partial_channels.py",
+        "rest: Tensor = self.pool(x[:, self.first :])",
+        "rest: Tensor = self.pool(x[:, : -self.first])",
+        "tests/networks/test_partial_channels.py::test_the_first_share_passes_the_operations_and_the_rest_is_unchanged",
+    ),
+    Mutant(
         "What is derived may be `none`.",
         "spaces/component.py",
         'real = [option for option in row.options if option != "none"] or list(row.options)',

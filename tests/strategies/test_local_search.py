@@ -237,7 +237,7 @@ def limit_cost(architecture):
 
 
 def test_a_space_with_nothing_to_change_is_refused():
-    with pytest.raises(SettingsError, match="two options to change, got none in 'one'"):
+    with pytest.raises(SettingsError, match="two options to mutate, got none in 'one'"):
         LocalSearch().bind(SearchSpace("one", CellNetwork(3, ("skip",))), np.random.default_rng(0))
 
 
