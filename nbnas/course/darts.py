@@ -104,21 +104,18 @@ class Discretised(NamedTuple):
         borrowed: of the derived architecture, normalised by statistics that the mixture gathered on train.
         recalibrated: of the derived architecture, by statistics that it gathered on train itself.
         inherited: of the derived architecture, by the statistics of valid: the score that a search logs.
-        removal: as `inherited`, of the architecture of options whose removal costs most.
     """
 
     mixed: float
     borrowed: float
     recalibrated: float
     inherited: float
-    removal: float
 
 
 def discretised(searched: Searched) -> Discretised:
     """Makes the mixture one network, in several ways."""
     from nbnas import honesty
     from nbnas.networks.recalibration import recalibrate
-    from nbnas.strategies.perturbation import importance
 
     strategy, task, one = searched.strategy, searched.task, searched.architecture
     supernet, mixture = strategy.supernet, {name: row.detach() for name, row in strategy.mixture().items()}
@@ -130,7 +127,6 @@ def discretised(searched: Searched) -> Discretised:
         borrowed=honesty.accuracy(borrowing(searched), task, one),
         recalibrated=_accuracy(alone, task),
         inherited=honesty.accuracy(supernet, task, one),
-        removal=honesty.accuracy(supernet, task, strategy.space.derive(importance(strategy))),
     )
 
 
@@ -209,6 +205,7 @@ class Measured(NamedTuple):
         found: of each seed.
         argmax: the architecture of the strongest options, as short text.
         removal: that of the options whose removal costs most.
+        removal_inherited: its accuracy, as `Discretised.inherited` is that of `argmax`.
         eigenvalue: the largest of alpha's Hessian after the last epoch, in nats.
         entropy: of alpha then, as a share of the largest possible, in [0, 1].
     """
@@ -216,6 +213,7 @@ class Measured(NamedTuple):
     found: tuple[Discretised, ...]
     argmax: tuple[str, ...]
     removal: tuple[str, ...]
+    removal_inherited: tuple[float, ...]
     eigenvalue: tuple[float, ...]
     entropy: tuple[float, ...]
 
@@ -223,35 +221,31 @@ class Measured(NamedTuple):
 @cache
 def measured() -> Measured:
     """The stored figures of `SEEDS`."""
-    stored = json.loads(files(__package__).joinpath("data", FILE).read_text(encoding="utf-8"))
-    rows = stored["seeds"]
-    return Measured(
-        tuple(Discretised(*(row[name] for name in Discretised._fields)) for row in rows),
-        *(tuple(row[name] for row in rows) for name in ("argmax_choices", "removal_choices", "eigenvalue", "entropy")),
-    )
+    rows = json.loads(files(__package__).joinpath("data", FILE).read_text(encoding="utf-8"))["seeds"]
+    found = tuple(Discretised(*(row[name] for name in Discretised._fields)) for row in rows)
+    return Measured(found, *(tuple(row[name] for row in rows) for name in Measured._fields[1:]))
 
 
 def make(path: str | Path, seeds: Sequence[int] = SEEDS) -> None:
     """Searches once for each seed and writes what `measured` reads."""
-    from nbnas.honesty import alpha_hessian_eigenvalue
+    from nbnas import honesty
     from nbnas.strategies.perturbation import importance
 
     rows = []
     for seed in seeds:
         searched = search(seed)
-        strategy = searched.strategy
-        found = discretised(searched)
+        strategy, supernet, task = searched.strategy, searched.strategy.supernet, searched.task
+        missed = strategy.space.derive(importance(strategy))
         row = {
-            **{name: round(value, 4) for name, value in found._asdict().items()},
-            "argmax_choices": str(searched.architecture),
-            "removal_choices": str(strategy.space.derive(importance(strategy))),
-            "eigenvalue": round(
-                alpha_hessian_eigenvalue(strategy.supernet, searched.task, strategy.mixture()) or 0.0, 4
-            ),
-            "entropy": round(searched.epochs[-1]["alpha_entropy_ratio"], 4),
+            **discretised(searched)._asdict(),
+            "argmax": str(searched.architecture),
+            "removal": str(missed),
+            "removal_inherited": honesty.accuracy(supernet, task, missed),
+            "eigenvalue": honesty.alpha_hessian_eigenvalue(supernet, task, strategy.mixture()),
+            "entropy": searched.epochs[-1]["alpha_entropy_ratio"],
         }
-        rows.append(row)
-        print(seed, row, flush=True)
+        rows.append({name: round(value, 4) if isinstance(value, float) else value for name, value in row.items()})
+        print(seed, rows[-1], flush=True)
     settings = {name: value for name, value in SETTINGS.to_json().items() if value != getattr(Darts(), name)}
     text = json.dumps({"settings": settings, "epochs": EPOCHS, "seeds": rows}, indent=1)
     Path(path).write_text(text + "\n", encoding="utf-8")

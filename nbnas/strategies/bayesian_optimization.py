@@ -63,14 +63,15 @@ class BayesianOptimization(BlackBoxSettings):
     title: ClassVar[str] = "Bayesian optimisation (Gaussian process)"
 
     initial: int = setting(10, "Random architectures at first.", minimum=2, maximum=100_000)
-    kernel: str = setting(
-        "matern", "Matérn 5/2, or the exponential of the squared distance.", options=KERNELS
-    )
+    kernel: str = setting("matern", "Matérn 5/2, or the exponential of the squared distance.", options=KERNELS)
     refit: float = setting(
         0.1, "The kernel is fitted anew when this share more scores are known.", minimum=0, maximum=10
     )
     whole: int = setting(
-        20_000, "Spaces with so many architectures and no limits are looked through as a whole.", minimum=0, maximum=200_000
+        20_000,
+        "Spaces with so many architectures and no limits are looked through as a whole.",
+        minimum=0,
+        maximum=200_000,
     )
     candidates: int = setting(1000, "Candidates for a proposal in other spaces.", minimum=10, maximum=100_000)
 
@@ -149,9 +150,7 @@ class _BayesianOptimization:
                 return Proposal(self.all[self._one_of_the_best(worth)], operator="model") if self._free.any() else None
             return self._bred(model, scores, best, unit, middle)
 
-    def _bred(
-        self, model: GaussianProcess, scores: Floats, best: float, unit: float, middle: float
-    ) -> Proposal | None:
+    def _bred(self, model: GaussianProcess, scores: Floats, best: float, unit: float, middle: float) -> Proposal | None:
         """Candidates of a space that is not looked through: random ones and mutants, then mutants of the promising."""
         share = self.settings.candidates // (_ROUNDS + 1)
         found = dict.fromkeys(self.space.sample(self.rng) for _ in range(share))

@@ -5,9 +5,9 @@ arXiv:1911.12126: collaborative competition (sigmoid instead of softmax), the ze
 w_0-1 = 10, derivation with the threshold sigma = 0.85; rates and batch of the authors' code.
 Differs from the paper: alpha starts at 0.001 times normal numbers, where the paper has 0. The paper's space has no
 `none`; where a space has it, it takes part in the zero-one loss alone, since it adds nothing to a mixture. One option
-an edge is derived, the strongest: an edge that has none at the threshold becomes `none` where the space allows that
-(unless this would leave nothing), and stays with its strongest where not. The paper can keep two options of an edge,
-and nodes with fewer than two inputs.
+an edge is derived, the strongest: an edge that has none at the threshold becomes `none` where the space allows that,
+and stays with its strongest where not; where this would cut the output off from the input, edges come back, strongest
+first, until it does not. The paper can keep two options of an edge, and nodes with fewer than two inputs.
 """
 
 from __future__ import annotations
@@ -63,13 +63,18 @@ class _FairDarts(Relaxed):
             return strongest
         shares, chosen = self.shares(), self.space.options(strongest)
         allowed = {decision.name for decision in self.space.decisions if "none" in decision.options}
-        kept = dict(chosen)
+        weak = {}
         for row in self.space.rows:
             real = [share for option, share in zip(row.options, shares[row.name], strict=True) if option != "none"]
             if row.name in allowed & set(chosen) and max(real, default=0.0) < self.settings.threshold:
-                kept[row.name] = "none"
-        if all(kept[name] == "none" for name in allowed & set(chosen)):
-            return strongest
+                weak[row.name] = max(real, default=0.0)
+        nothing = {name: "none" if name in allowed else option for name, option in chosen.items()}
+        cut_off = self.space.canonical(self.space.architecture(nothing))
+        kept = {name: "none" if name in weak else option for name, option in chosen.items()}
+        for name in sorted(weak, key=lambda name: -weak[name]):
+            if self.space.canonical(self.space.architecture(kept)) != cut_off:
+                break
+            kept[name] = chosen[name]
         return self.space.architecture(kept)
 
     @override

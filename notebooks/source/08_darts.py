@@ -167,7 +167,7 @@ rank = range(1, len(stored) + 1)
 show(
     chart(
         f"{len(stored)} searches, each made one network",
-        "search, ordered by the accuracy of its derived network",
+        "search, the worst derived network first",
         "accuracy on valid",
         dots={
             "mixture": (rank, [stored[place].mixed for place in order]),
@@ -209,7 +209,7 @@ pairs = [
 print(
     f"{len(pairs)} searches; the two rules differ in {np.mean([a != b for pair in pairs for a, b in pair]):.0%} of layers"
 )
-by_removal = np.array([one.removal - one.inherited for one in stored])
+by_removal = np.array(every.removal_inherited) - [one.inherited for one in stored]
 print(f"removal inherits more in {(by_removal > 0).sum()}, less in {(by_removal < 0).sum()}")
 for name, texts in {"largest share": every.argmax, "removal": every.removal}.items():
     print(f"{name:14} trained alone {np.mean([alone[text] for text in texts]):.3f}")
@@ -254,7 +254,7 @@ dense = np.geomspace(0.25, 4, 60)
 show(
     chart(
         "Best share of the skip while the convolution is noisy",
-        "error of the convolution, in errors of the skip",
+        "error of conv over error of skip",
         "share of the skip",
         lines={"formula": (dense, [skips.best_share(1.0, other) for other in dense])},
         dots={"grid": (noise, by_grid)},
@@ -275,13 +275,14 @@ show(
 
 # %%
 ratios = np.geomspace(0.1, 100, 31)
-ends = {f"c = {c}": skips.flow(c, ratios, 20.0).skip for c in (0.2, 0.5, 0.8)}
+strengths = (0.2, 0.5, 0.8)
+ends = skips.flow(np.array(strengths)[:, None], ratios, 20.0, step=0.05).skip
 show(
     chart(
         "Who has won after time 20",
-        "log10 of (learning rate of alpha / learning rate of w)",
+        "log10 of the ratio of learning rates",
         "share of the skip",
-        lines={name: (np.log10(ratios), end) for name, end in ends.items()},
+        lines={f"c = {c}": (np.log10(ratios), end) for c, end in zip(strengths, ends, strict=True)},
         y_range=(0, 1),
     ),
     "The faster alpha learns the more extreme the end; a useful skip wins then, and a weak one loses.",
@@ -314,7 +315,7 @@ claim(
 # A remedy is to let $w$ learn alone at first (`alpha_after`). Try it here.
 
 # %%
-warmed = skips.flow(0.8, 10.0, 20.0, warm_up=120.0)
+warmed = skips.flow(0.8, 10.0, 20.0, warm_up=120.0, step=0.05)
 print(f"after a warm-up: share of the skip {float(warmed.skip):.6f}, loss {float(warmed.loss):.1e}")
 claim(
     "08.9",

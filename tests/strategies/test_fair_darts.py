@@ -123,20 +123,26 @@ def test_derive_takes_what_is_at_the_threshold_and_none_elsewhere():
         "edge_0_2": [0.1, 0.851, 0.2, 0.2, 0.2],
         "edge_1_2": [0.1, 0.9, 0.95, 0.2, 0.91],
         "edge_0_3": [0.1, 0.2, 0.2, 0.2, 0.849],
+        "edge_2_3": [0.1, 0.2, 0.2, 0.2, 0.9],
     }
     set_weights(strategy, rows)
     skip, conv = SPACE.rows[0].options[1:3]
     expected = {row.name: "none" for row in SPACE.rows} | {"edge_0_2": skip, "edge_1_2": conv}
+    expected["edge_2_3"] = SPACE.rows[0].options[4]
     assert SPACE.options(strategy.derive()) == expected
     low = bound(threshold=0.0)
     set_weights(low, rows)
     assert "none" not in SPACE.options(low.derive()).values()
 
 
-def test_where_nothing_is_at_the_threshold_the_strongest_are_derived():
+def test_edges_come_back_strongest_first_until_the_input_reaches_the_output():
+    """Else a cell would compute nothing: here only edge_0_1 is at the threshold, which leads nowhere alone."""
     strategy = bound()
-    set_weights(strategy, {row.name: [0.84, 0.2, 0.3, 0.5, 0.4] for row in SPACE.rows})
-    assert set(SPACE.options(strategy.derive()).values()) == {SPACE.rows[0].options[3]}
+    best = {"edge_0_1": 0.9, "edge_0_2": 0.5, "edge_1_2": 0.6, "edge_0_3": 0.3, "edge_1_3": 0.2, "edge_2_3": 0.7}
+    set_weights(strategy, {name: [0.84, 0.1, 0.1, share, 0.1] for name, share in best.items()})
+    conv = SPACE.rows[0].options[3]
+    chosen = SPACE.options(strategy.derive())
+    assert {name for name, option in chosen.items() if option == conv} == {"edge_0_1", "edge_2_3", "edge_1_2"}
 
 
 def test_cells_of_two_inputs_a_node_keep_the_two_strongest_edges():

@@ -134,7 +134,9 @@ def test_the_loss_is_minus_the_log_density_of_the_scores_and_of_what_is_expected
         given = Kernel(shape, tuple(np.exp(logs[:3])), *np.exp(logs[3:]))
         covariance = by_hand(given, codes, codes) + given.noise * np.eye(12)
         means, deviations = [2**0.5 + np.log(3) / 2] * 3 + [0, -4], [3**0.5] * 3 + [1, 1]
-        return -multivariate_normal.logpdf(scores, np.zeros(12), covariance) - norm.logpdf(logs, means, deviations).sum()
+        return (
+            -multivariate_normal.logpdf(scores, np.zeros(12), covariance) - norm.logpdf(logs, means, deviations).sum()
+        )
 
     one, other = rng.normal([0, 0, 0, 0, -3], 1), rng.normal([1, 0, 2, 0, -3], 1)
     found = [loss(logs, shape, DISTANCES.of_pairs(codes), scores)[0] for logs in (one, other)]
