@@ -127,6 +127,7 @@ METHODS = {
     "local search, each start as the first (10)": Method(strategies.LocalSearch(restart=10), 500, {}),
     "local search, initial 20 (highest told among those tried)": Method(strategies.LocalSearch(initial=20), 500, {}),
     "BANANAS": Method(strategies.Bananas(), 500, {}, slow=True),
+    "Bayesian optimisation": Method(strategies.BayesianOptimization(), 500, {}, slow=True),
     "Optuna, TPE": Method(strategies.OptunaSampler(), 500, {}, slow=True),
     "Optuna, Gaussian process": Method(strategies.OptunaSampler(sampler="gp"), 50, {}, slow=True),
     "grid search, lexicographic": Method(strategies.GridSearch(), 1, {}),

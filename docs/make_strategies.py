@@ -31,7 +31,7 @@ FAMILIES = {
     "baseline": ("random_search", "grid_search", "local_search"),
     "evolution": ("regularized_evolution", "genetic_algorithm", "nsga2"),
     "reinforcement learning": ("reinforce", "ppo", "q_learning"),
-    "model-based": ("bananas", "optuna_sampler"),
+    "model-based": ("bananas", "bayesian_optimization", "optuna_sampler"),
     "weight sharing": ("shared_weights",),
 }
 
@@ -134,7 +134,10 @@ def _search(kind: type[Settings]) -> str:
     else:
         several = "objective=nb.objectives.Pareto(), " if kind.several else ""  # type: ignore[attr-defined]
         rest = f"nb.evaluators.Training(), {several}budget=nb.Budget(trials=100)"
-    return f"strategy = {call(kind)}\nnb.search(space, task, strategy, {rest})"
+    search = f"space, task, strategy, {rest}"
+    if len(search) > WIDTH - len("nb.search()"):
+        search = f"\n    {search}\n"
+    return f"strategy = {call(kind)}\nnb.search({search})"
 
 
 def _settings(kind: type[Settings]) -> str:

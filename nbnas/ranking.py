@@ -130,7 +130,7 @@ def _scorer(process: Process, run: Run) -> tuple[BoundTask, Callable[[Architectu
     """The task, and what scores with a copy of the shared weights, as the search itself does."""
     if isinstance(process, Relaxation):
         task, supernet = process.task, copy.deepcopy(process.strategy.supernet)
-        if supernet.space != run.space:
+        if supernet.built != run.space:
             raise RunError(
                 f"run must search one space to the end, got {supernet.space.name!r} instead of {run.space.name!r} in "
                 f"run {run.id}. Use a strategy that does not change its space"

@@ -23,6 +23,7 @@ SMALL = {
         strategies.Bananas(initial=4, batch=3, layers=1, width=4, steps=5, candidates=12),
         strategies.Bananas(initial=4, batch=3, encoding="one_hot", acquisition="ei", layers=1, width=4, steps=5),
     ],
+    "BayesianOptimization": [strategies.BayesianOptimization(initial=4)],
     "Darts": [
         strategies.Darts(batch=16, alpha_learning_rate=0.1),
         strategies.Darts(batch=16, alpha_learning_rate=0.1, order="exact", complexity="macs", complexity_weight=0.1),

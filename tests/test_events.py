@@ -35,6 +35,7 @@ FIELDS = {
                           "died": st.lists(count, max_size=3).map(tuple)},
     "FrontChanged": {"trial": count, "architecture": text, "objectives": st.lists(number, max_size=3).map(tuple),
                      "violation": number, "left": st.lists(count, max_size=3).map(tuple)},
+    "SpaceChanged": {"step": count, "reason": text, "options": st.dictionaries(text, st.lists(text, max_size=2))},
     "ValuesUpdated": {"source": text, "step": count, "rows": st.dictionaries(text, metrics, max_size=2)},
     "IncumbentChanged": {"trial": st.none() | count, "architecture": text, "score": number},
     "CheckpointSaved": {"role": text, "digest": text},

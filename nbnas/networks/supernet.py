@@ -55,6 +55,7 @@ class Supernet(nn.Module):
         super().__init__()
         check_relaxable(space)
         self.space = space
+        self.built = built or space
         self.input_shape = tuple(task.input_shape)
         self.classes = task.classes
         self.inputs: str = getattr(task, "inputs", "values")

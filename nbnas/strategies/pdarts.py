@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 __all__ = ["PDarts"]
 
+_GONE = -3.0
+"""Below all weights, of shares and of what options are worth."""
 _FADING = 0.2
 """By exp(-0.2) dropout falls each epoch in which alpha learns."""
 
@@ -109,7 +111,11 @@ class _PDarts(Relaxed):
     def _strongest(self, name: str) -> tuple[int, ...]:
         shares, kept = self.shares()[name], self.kept[name]
         count = max(1, math.ceil(self.settings.kept[self.stage + 1] * len(shares) - 1e-9))
-        return tuple(sorted(sorted(kept, key=lambda place: -shares[place])[:count]))
+        strongest = sorted(kept, key=lambda place: -shares[place])[:count]
+        real = self._real(name)
+        if real and not set(real) & set(strongest):  # `none` alone would leave nothing to derive
+            strongest[-1] = max(real, key=lambda place: shares[place])
+        return tuple(sorted(strongest))
 
     def _enter(self, stage: int) -> None:
         """Begins a stage: a deeper supernet, and alpha and the optimizers anew."""
@@ -141,20 +147,27 @@ class _PDarts(Relaxed):
 
     @override
     def derive(self) -> Architecture:
-        found = super().derive()
+        weights = self.weights()
+        found = self.space.derive(weights)
         if self.stage < len(self.settings.more_cells) - 1:
             return found
-        # Sec. 3.3: while there are more than M skips in the normal cell, the weakest of them goes.
-        shares = self.shares()
+        # Sec. 3.3: while the normal cell has more than M skips, the weakest gives way to what its row has left.
+        tried: set[tuple[str, int]] = set()
         while True:
             skips = self._skips(found)
-            if len(skips) <= self.settings.skip_limit:
+            untried = [skip for skip in skips if skip not in tried]
+            if len(skips) <= self.settings.skip_limit or not untried:
                 return found
-            name, place = min(skips, key=lambda skip: shares[skip[0]][skip[1]])
-            shares[name][place] = 0.0
-            before, found = found, self.space.derive(shares)
-            if found == before:  # nothing else is left there
-                return found
+            name, place = min(untried, key=lambda skip: weights[skip[0]][skip[1]])
+            tried.add((name, place))
+            if any(other != place for other in self._real(name)):
+                weights[name][place] = _GONE
+                found = self.space.derive(weights)
+
+    def _real(self, name: str) -> list[int]:
+        """The options of a row that are still searched, `none` left out."""
+        options = next(row.options for row in self.space.rows if row.name == name)
+        return [place for place in self.kept[name] if options[place] != "none"]
 
     def _skips(self, architecture: Architecture) -> list[tuple[str, int]]:
         taken = self.space.paths(architecture)

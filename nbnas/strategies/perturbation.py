@@ -2,8 +2,10 @@
 
 Wang, Cheng, Chen, Tang & Hsieh, Rethinking Architecture Selection in Differentiable NAS, ICLR 2021, arXiv:2108.04392,
 Algorithm 1: rows are settled one by one in random order; of each, the option stays without which the supernet is worst.
-Differs from the paper: the supernet is not trained further between two rows, and all items of alpha's half of train are
-used for each value; which inputs a node keeps follows from the same values.
+Differs from the paper: the supernet is not trained further between two rows; the shares of a row that loses an option
+grow to the sum that they had, where the authors' code leaves them; all items of alpha's half of train are used for each
+value; `none` never stays, nor does an option that is not in the mixture; of equal options the one with the larger share
+stays. Which inputs a node keeps follows from the same values, not from removing whole edges afterwards.
 """
 
 from __future__ import annotations
@@ -24,10 +26,14 @@ if TYPE_CHECKING:
 
 __all__ = ["importance"]
 
+_ABSENT = -2.0
+_TIE = 1e-6
+"""So much of its share is added to what an option is worth: less than one item of any data, enough to break ties."""
+
 
 @torch.no_grad()
 def importance(strategy: Relaxed) -> dict[str, list[float]]:
-    """Row -> for each option the accuracy on alpha's half that is lost without it, in [-1, 1].
+    """Row -> for each option the accuracy on alpha's half that is lost without it, in [-1, 1]; -2 for absent ones.
 
     Rows that are settled already hold one option alone while the others are measured.
     """
@@ -42,8 +48,10 @@ def importance(strategy: Relaxed) -> dict[str, list[float]]:
         name = names[place]
         whole = _accuracy(strategy, mixture)
         found[name] = [
-            whole - _accuracy(strategy, {**mixture, name: without(mixture[name], option)})
-            for option in range(len(mixture[name]))
+            whole - _accuracy(strategy, {**mixture, name: without(mixture[name], option)}) + _TIE * float(share)
+            if float(share) > 0
+            else _ABSENT
+            for option, share in enumerate(mixture[name])
         ]
         kept = torch.zeros_like(mixture[name])
         kept[_strongest(strategy, name, found[name])] = 1.0

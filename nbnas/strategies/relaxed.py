@@ -235,13 +235,17 @@ class Relaxed:
         """The mixture as numbers."""
         return {name: row.detach().double().tolist() for name, row in self.mixture().items()}
 
-    def derive(self) -> Architecture:
-        # Sec. 2.4: the strongest operations, zero excluded; where a node keeps two inputs, the two strongest.
+    def weights(self) -> dict[str, list[float]]:
+        """What options are derived by: the mixture; at the end of a derivation by perturbation, what each is worth."""
         if self.settings.derivation == "perturbation" and self.done >= self.epochs:
             from nbnas.strategies.perturbation import importance
 
-            return self.space.derive(importance(self))
-        return self.space.derive(self.shares())
+            return importance(self)
+        return self.shares()
+
+    def derive(self) -> Architecture:
+        # Sec. 2.4: the strongest operations, zero excluded; where a node keeps two inputs, the two strongest.
+        return self.space.derive(self.weights())
 
     # -- costs -------------------------------------------------------------------------------------------------------
 

@@ -2,8 +2,8 @@
 # # DARTS on real data, and how it fails
 #
 # Train all networks at once as one mixture, move its shares by gradient descent, and keep the strongest option of each
-# layer at the end. This is DARTS, a thousand times cheaper than training candidates one by one. It is also known for
-# returning bad networks. Here we run it on a space whose 64 networks are all known, and look at what breaks.
+# layer at the end. This is DARTS, hundreds of times cheaper than the first methods. It is also known for returning bad
+# networks. Here we run it on a space whose 64 networks are all known, and look at what breaks.
 #
 # After this lesson you can
 #
@@ -60,8 +60,12 @@ claim(
 # %% [markdown]
 # ## 2. Watch it
 #
-# A real search. The view shows the shares of each layer as they change, and two accuracies: of the mixture, and of the
-# network that would be derived now (*valid accuracy*). *Entropy ratio* is 1 while all shares are equal.
+# A real search. *Architecture weights* shows the shares of each layer as they change. *Honesty* shows two accuracies, of
+# the mixture and of the network that would be derived now, and the entropy of alpha, which is 1 while all shares are
+# equal.
+#
+# The settings are those of the paper, except that batches have 32 images and alpha learns ten times as fast: in 12 epochs
+# it makes about two hundred steps, where the authors made tens of thousands.
 
 # %% [live]
 run = nb.search(
@@ -89,7 +93,7 @@ show(
         },
         y_range=(0, 1),
     ),
-    "The mixture learns steadily; the network derived from it stays far below in every epoch.",
+    "The mixture learns steadily; the network derived from it stays below, and does not follow.",
 )
 
 # %% [markdown]
@@ -176,7 +180,7 @@ show(
         },
         y_range=(0, 1),
     ),
-    "Recalibration lifts the derived networks a good way, but in nearly all searches not up to the mixture.",
+    "Recalibration lifts the derived networks a good way, but in none of the searches up to the mixture.",
     height=360,
 )
 
@@ -206,9 +210,8 @@ pairs = [
     list(zip(*(text.split("-") for text in texts), strict=True))
     for texts in zip(every.argmax, every.removal, strict=True)
 ]
-print(
-    f"{len(pairs)} searches; the two rules differ in {np.mean([a != b for pair in pairs for a, b in pair]):.0%} of layers"
-)
+differ = np.mean([a != b for pair in pairs for a, b in pair])
+print(f"{len(pairs)} searches; the two rules differ in {differ:.0%} of the layers")
 by_removal = np.array(every.removal_inherited) - [one.inherited for one in stored]
 print(f"removal inherits more in {(by_removal > 0).sum()}, less in {(by_removal < 0).sum()}")
 for name, texts in {"largest share": every.argmax, "removal": every.removal}.items():
@@ -285,13 +288,15 @@ show(
         lines={f"c = {c}": (np.log10(ratios), end) for c, end in zip(strengths, ends, strict=True)},
         y_range=(0, 1),
     ),
-    "The faster alpha learns the more extreme the end; a useful skip wins then, and a weak one loses.",
+    "The faster alpha learns, the more extreme the end: a useful skip wins, a weak one loses, one between tips over.",
 )
 
 # %%
 corners = skips.flow([0.8, 0.8, 0.2], [10.0, 0.1, 10.0], 20.0)
 for name, share, loss in zip(("useful, fast", "useful, slow", "weak, fast"), corners.skip, corners.loss, strict=True):
     print(f"skip {name:13} share of the skip {share:.3f}, loss {loss:.5f}")
+
+# %%
 claim(
     "08.7",
     "Where alpha learns ten times as fast, a skip of 0.8 takes over and leaves a loss; a tenth as fast, or with a skip "
@@ -300,11 +305,14 @@ claim(
     value=float(corners.skip[0]),
     threshold=0.95,
 )
+
+# %%
+kept = skips.conserved(corners.skip, corners.weight, [0.8, 0.8, 0.2], [10.0, 0.1, 10.0])
 claim(
     "08.8",
     "Along the way a - exp(-a) + 1 - ratio (2 c w - w²), with a = log(p_skip / p_conv), stays zero.",
-    np.abs(skips.conserved(corners.skip, corners.weight, [0.8, 0.8, 0.2], [10.0, 0.1, 10.0])).max() < 1e-6,
-    value=float(np.abs(skips.conserved(corners.skip, corners.weight, [0.8, 0.8, 0.2], [10.0, 0.1, 10.0])).max()),
+    np.abs(kept).max() < 1e-6,
+    value=np.abs(kept).max(),
     threshold=1e-6,
 )
 

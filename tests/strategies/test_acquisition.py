@@ -43,7 +43,7 @@ def test_log_expected_improvement_is_its_logarithm(mean, deviation, best):
 
 
 def test_log_expected_improvement_far_below_the_best_is_the_published_limit():
-    """Ament et al. 2023: for a far lower mean, the log of density / ratio², where improvement itself underflows to 0."""
+    """Ament et al. 2023: for a far lower mean, the log of density / ratio², where improvement underflows to 0."""
     ratios = np.array([-50.0, -1e3, -9.9e3, -1.01e4, -1e6])
     found = log_expected_improvement(ratios, np.ones(5), 0.0)
     assert expected_improvement(ratios, np.ones(5), 0.0).tolist() == [0.0] * 5

@@ -168,11 +168,35 @@ def test_no_more_skips_than_the_limit_are_derived_and_the_strongest_stay():
     assert set(chosen.values()) == {"skip", "conv_1x1"}
 
 
-def test_the_limit_holds_where_nothing_but_skips_is_left():
-    strategy = bound(PDarts(batch=16, more_cells=(0,), kept=(0.01,), skip_dropout=(0.0,), skip_limit=0), epochs=1)
-    skip = SPACE.rows[0].options.index("skip")
-    strategy.kept = {name: (skip,) for name in strategy.kept}
-    strategy.derive()  # ends
+def test_where_nothing_but_a_skip_is_left_it_stays_and_the_other_rows_give_way():
+    strategy = bound(PDarts(batch=16, more_cells=(0,), kept=(1.0,), skip_dropout=(0.0,), skip_limit=1), epochs=1)
+    none, skip, conv = (SPACE.rows[0].options.index(name) for name in ("none", "skip", "conv_1x1"))
+    with torch.no_grad():
+        for place, row in enumerate(strategy.alpha.values()):
+            row[skip] = 2.0 + place
+    strategy.kept = {name: (skip, conv) for name in strategy.kept} | {"edge_0_1": (none, skip)}
+    chosen = SPACE.options(strategy.derive())
+    assert chosen["edge_0_1"] == "skip"  # the weakest, but the only one there
+    assert [option for name, option in chosen.items() if name != "edge_0_1"] == ["conv_1x1"] * 5
+
+
+def test_none_is_never_all_that_is_kept():
+    strategy = bound(PDarts(batch=16, more_cells=(0, 0), kept=(1.0, 0.2), skip_dropout=(0.0, 0.0)), epochs=2)
+    with torch.no_grad():
+        for row in strategy.alpha.values():
+            row[:] = torch.tensor([9.0, 0.0, 1.0, 0.0, 0.0])
+    strategy.done = 1
+    strategy.advance()
+    assert set(strategy.kept.values()) == {(2,)}
+
+
+def test_by_perturbation_only_options_that_are_still_searched_are_derived():
+    settings = PDarts(batch=16, more_cells=(0,), kept=(1.0,), skip_dropout=(0.0,), derivation="perturbation")
+    strategy = bound(settings, epochs=1)
+    strategy.kept = {name: (2, 4) for name in strategy.kept}
+    list(strategy.epoch())
+    chosen = SPACE.options(strategy.derive())
+    assert set(chosen.values()) <= {SPACE.rows[0].options[2], SPACE.rows[0].options[4]}
 
 
 def test_a_run_tells_what_it_dropped():
