@@ -146,8 +146,11 @@ class _BayesianOptimization:
             if self.all:
                 mean = model.mean(scores)
                 self._note(middle + unit * mean, self.codes)
-                worth = np.where(self._free, log_expected_improvement(mean, model.deviation(), best), -np.inf)
-                return Proposal(self.all[self._one_of_the_best(worth)], operator="model") if self._free.any() else None
+                free = np.flatnonzero(self._free)
+                if not len(free):
+                    return None
+                worth = log_expected_improvement(mean[free], model.deviation()[free], best)
+                return Proposal(self.all[free[self._one_of_the_best(worth)]], operator="model")
             return self._bred(model, scores, best, unit, middle)
 
     def _bred(self, model: GaussianProcess, scores: Floats, best: float, unit: float, middle: float) -> Proposal | None:

@@ -54,7 +54,9 @@ def finite_difference(
         The loss on `valid` one step ahead, and the gradient of each parameter of alpha.
     """
     w, a = _trained(supernet), list(alpha.parameters())
-    value, direct, v = _ahead(supernet, alpha, loss, valid, train, xi, penalty)
+    with constant(a):
+        step = torch.autograd.grad(loss(train), w, allow_unused=True)
+    value, direct, v = _ahead(supernet, alpha, loss, valid, step, xi, penalty)
     norm = torch.sqrt(sum(((part**2).sum() for part in v), start=v[0].new_zeros(())))
     if not float(norm) > 0:
         return value, direct
@@ -74,8 +76,9 @@ def exact(
 ) -> tuple[Tensor, list[Tensor]]:
     """The same by differentiating grad_w L_train . v; arguments and result as of `finite_difference`."""
     w, a = _trained(supernet), list(alpha.parameters())
-    value, direct, v = _ahead(supernet, alpha, loss, valid, train, xi, penalty)
     first = torch.autograd.grad(loss(train), w, create_graph=True, allow_unused=True)
+    step = [None if part is None else part.detach() for part in first]
+    value, direct, v = _ahead(supernet, alpha, loss, valid, step, xi, penalty)
     along = sum(
         ((part * direction).sum() for part, direction in zip(first, v, strict=True) if part is not None),
         start=v[0].new_zeros(()),
@@ -85,12 +88,16 @@ def exact(
 
 
 def _ahead(
-    supernet: nn.Module, alpha: nn.Module, loss: Loss, valid: Any, train: Any, xi: float, penalty: Penalty
+    supernet: nn.Module,
+    alpha: nn.Module,
+    loss: Loss,
+    valid: Any,
+    step: Sequence[Tensor | None],
+    xi: float,
+    penalty: Penalty,
 ) -> tuple[Tensor, list[Tensor], list[Tensor]]:
-    """The loss on `valid` at w', its gradient by alpha (with that of the penalty), and its gradient by w'."""
+    """The loss on `valid` at w' = w - xi step, its gradient by alpha (with that of the penalty), and that by w'."""
     w, a = _trained(supernet), list(alpha.parameters())
-    with constant(a):
-        step = torch.autograd.grad(loss(train), w, allow_unused=True)
     with _moved(w, [_or_zero(part, own) for part, own in zip(step, w, strict=True)], -xi):
         value = loss(valid)
         found = torch.autograd.grad(value + penalty(), [*a, *w], allow_unused=True)
@@ -109,13 +116,12 @@ def _or_zero(gradient: Tensor | None, like: Tensor) -> Tensor:
 @contextmanager
 def _moved(w: Sequence[nn.Parameter], directions: Sequence[Tensor], size: float) -> Iterator[None]:
     """Within it w is w + size · direction; afterwards it is what it was, not what rounding would leave of it."""
-    before = [parameter.detach().clone() for parameter in w]
-    with torch.no_grad():
-        for parameter, direction in zip(w, directions, strict=True):
-            parameter.add_(direction, alpha=size)
+    # By exchanging what the parameters hold: a graph made before still knows them as they were.
+    before = [parameter.data for parameter in w]
+    for parameter, direction in zip(w, directions, strict=True):
+        parameter.data = parameter.data + size * direction
     try:
         yield
     finally:
-        with torch.no_grad():
-            for parameter, old in zip(w, before, strict=True):
-                parameter.copy_(old)
+        for parameter, old in zip(w, before, strict=True):
+            parameter.data = old
