@@ -71,7 +71,7 @@ class OptionDistances:
 
 
 def positions(options: Sequence[int | float]) -> Floats:
-    """Where increasing numbers stand from 0 to 1: on their own scale, or on their logs' where that is more even."""
+    """Where increasing numbers stand from 0 to 1, by their logs where these are more even."""
     values = np.array(options, dtype=np.float64)
     if values[0] > 0 and _unevenness(np.log(values)) < _unevenness(values):
         values = np.log(values)
