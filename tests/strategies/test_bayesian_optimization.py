@@ -178,7 +178,7 @@ def test_when_everything_fails_it_goes_on_drawing():
 
 
 def test_trials_under_way_count_as_told_with_the_scores_that_are_expected():
-    """Ginsbourger et al. 2010: the second proposal is that of a run that was told what the first was expected to have."""
+    """Ginsbourger et al. 2010: the second proposal is that of a run told what was expected of the first."""
     score = linear_score(PLAIN)
     waiting, believing = (bound(PLAIN, initial=8, refit=10.0) for _ in range(2))
     for strategy in (waiting, believing):
